@@ -1,0 +1,1 @@
+//! JPKI card simulator.
