@@ -39,6 +39,7 @@ pub struct Card {
     auth: Pin,
     sign: Pin,
     counters: Counters,
+    atr: Vec<u8>,
     /// Does not survive it.
     volatile: Volatile,
 }
@@ -77,7 +78,6 @@ pub struct Counters {
 #[derive(Debug, Default)]
 struct Volatile {
     powered: bool,
-    atr: Vec<u8>,
     /// No command has come since power-up.
     fresh: bool,
     application: Application,
@@ -97,6 +97,7 @@ impl Card {
             auth: Pin::new(&profile.auth_pin, profile.auth_tries, Role::Auth),
             sign: Pin::new(&profile.sign_password, profile.sign_tries, Role::Sign),
             counters: Counters::default(),
+            atr: profile.atr.bytes(),
             volatile: Volatile::default(),
             profile,
             credentials,
@@ -115,13 +116,13 @@ impl Card {
 
     /// Gives it power (a cold reset if it had power already) and returns the ATR.
     pub fn power_on(&mut self) -> Vec<u8> {
+        self.atr = self.profile.atr.bytes();
         self.volatile = Volatile {
             powered: true,
-            atr: self.profile.atr.bytes(),
             fresh: true,
             ..Volatile::default()
         };
-        self.volatile.atr.clone()
+        self.atr.clone()
     }
 
     /// Takes its power away: everything verified and selected is forgotten, the tries stay.
@@ -137,12 +138,12 @@ impl Card {
             return self.power_on();
         }
         self.volatile.pending = None;
-        self.volatile.atr.clone()
+        self.atr.clone()
     }
 
-    /// The ATR of this power-up; empty without power.
+    /// The ATR of the latest power-up; before the first, one that it could have.
     pub fn atr(&self) -> &[u8] {
-        &self.volatile.atr
+        &self.atr
     }
 
     /// Whether it has power.
@@ -237,7 +238,7 @@ impl Card {
         match (command.p1, command.p2, command.expected) {
             (_, _, None) => Status::WRONG_LENGTH.into(),
             (0x5F, 0x51, Some(le)) => {
-                let atr = self.volatile.atr.iter().skip(1);
+                let atr = self.atr.iter().skip(1);
                 Response::ok(atr.take(le).copied().collect())
             }
             _ => Status::NO_OBJECT.into(),

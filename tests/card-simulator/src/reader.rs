@@ -246,7 +246,7 @@ impl VirtualReader {
         Ok(atr)
     }
 
-    /// The ATR of the card that is in; empty if it has no power.
+    /// The ATR of the card that is in, see [`Card::atr`].
     pub fn atr(&self) -> Option<Vec<u8>> {
         self.state().card().map(|card| card.atr().to_vec())
     }
