@@ -1,0 +1,367 @@
+//! One transaction with the JPKI application: select it, do something, leave it.
+//! It speaks in commands and status words and uses `transport` for the bytes. It keeps no PIN.
+
+use log::{debug, warn};
+
+use super::apdu::{Command, Response, StatusWord, reference};
+use super::files::{FileId, MAX_CERTIFICATE_LENGTH, READ_LENGTH, Role, Scheme};
+use super::{Error, Form, Memory};
+use crate::pin::Pin;
+use crate::transport::{Channel, Disposition, Exchange};
+
+/// The longest answer to a short command: 256 bytes and a status word.
+const MAX_RESPONSE: usize = 256 + 2;
+
+/// How often a card may say 61xx or 6Cxx to one command before we take it for mad. A card of T=0
+/// needs one of each.
+const MAX_ROUNDS: usize = 4;
+
+/// A transaction in which the JPKI application is selected.
+pub(super) struct Conversation<'a> {
+    exchange: Box<dyn Exchange + 'a>,
+    memory: &'a mut Memory,
+    /// A VERIFY with data went out: the card may be open now.
+    maybe_open: bool,
+}
+
+impl<'a> Conversation<'a> {
+    /// Begins a transaction, without selecting anything.
+    pub(super) fn begin(channel: &'a mut dyn Channel, memory: &'a mut Memory) -> Result<Self, Error> {
+        let exchange = channel.begin()?;
+        // A card without an identity to compare survives our own power-down: PC/SC has counted no
+        // removal since, or the module floor would not have come here.
+        if exchange.was_reset() && (memory.identity.is_some() || !memory.powered_down_by_us) {
+            memory.proven = false;
+        }
+        Ok(Conversation { exchange, memory, maybe_open: false })
+    }
+
+    /// Selects the JPKI application and, if the card was reset since we knew it, makes sure that it is
+    /// still the same card. Selecting it again keeps what was verified (jpki-card.md, section 5).
+    pub(super) fn select(&mut self) -> Result<(), Error> {
+        let response = self.send(Command::select_jpki())?;
+        // The first command after power-up was once seen answered 6F00 (jpki-card.md, 1).
+        let response = match response.status {
+            StatusWord::Other(0x6F00) => self.send(Command::select_jpki())?,
+            _ => response,
+        };
+        match response.status {
+            StatusWord::Ok => self.prove(),
+            _ if self.memory.recognised => Err(unexplained("SELECT JPKI", response.status)),
+            // Whatever else it is (6A82 of another card, 6D00 of a FIDO key), it is not ours.
+            status if status.number() >> 12 == 6 => Err(Error::NotJpki),
+            status => Err(unexplained("SELECT JPKI", status)),
+        }
+    }
+
+    /// Compares the start of the authentication certificate with what this card showed first.
+    fn prove(&mut self) -> Result<(), Error> {
+        self.memory.recognised = true;
+        let Some(known) = self.memory.identity.clone() else {
+            // Nothing to compare with: an Android phone shows its certificate only after the PIN.
+            return Ok(());
+        };
+        if self.memory.proven {
+            return Ok(());
+        }
+        let shown = self.read_start(FileId::certificate_of(Role::Authentication), READ_LENGTH)?;
+        let common = known.len().min(shown.len());
+        // A reader that gives less than it was asked for is no reason to doubt; too little to hold
+        // the serial number is.
+        let same = common >= MIN_IDENTITY && known.get(..common) == shown.get(..common);
+        if !same {
+            return Err(Error::AnotherCard);
+        }
+        self.memory.proven = true;
+        Ok(())
+    }
+
+    /// Asks for the tries left of a PIN. Costs none.
+    pub(super) fn tries_left(&mut self, role: Role) -> Result<u8, Error> {
+        let status = self.with_reference(role.pin(), Form::pin, |file| Some(Command::tries_left(reference(file))))?.status;
+        let left = match status {
+            StatusWord::TriesLeft(left) => left,
+            StatusWord::Locked => 0,
+            // Some cards may say so of a PIN that is verified (jpki-card.md, 3.3); a success has
+            // restored its counter.
+            StatusWord::Ok => role.max_tries(),
+            other => return Err(unexplained("VERIFY without data", other)),
+        };
+        self.memory.tries.set(role, left);
+        Ok(left)
+    }
+
+    /// As [`Conversation::tries_left`], for a card that is just being opened: a PIN whose counter
+    /// cannot be had must not hide the rest of the card.
+    pub(super) fn ask_tries(&mut self, role: Role) -> Result<(), Error> {
+        match self.tries_left(role) {
+            Err(Error::Transport(cause)) => Err(Error::Transport(cause)),
+            Err(other) => {
+                warn!("tries left of the {role:?} PIN: {other}");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// The card is being opened: its earlier resets are nobody's.
+    pub(super) fn forget_resets(&mut self) {
+        self.memory.proven = true;
+    }
+
+    /// The card is open already, and shall not be so after this transaction.
+    pub(super) fn close_at_the_end(&mut self) {
+        self.maybe_open = true;
+    }
+
+    /// Sends a PIN that was kept from an earlier transaction, if this is provably still the card
+    /// that it was given for.
+    pub(super) fn verify_again(&mut self, role: Role, pin: &Pin) -> Result<(), Error> {
+        if !self.memory.proven {
+            return Err(Error::Unproven);
+        }
+        self.verify(role, pin)
+    }
+
+    /// Sends a PIN that the user has just given, once. The card is left at the end of the
+    /// transaction, whatever it says.
+    pub(super) fn verify(&mut self, role: Role, pin: &Pin) -> Result<(), Error> {
+        self.maybe_open = true;
+        self.memory.tries.forget(role);
+        let status = self
+            .with_reference(role.pin(), Form::pin, |file| Command::verify(reference(file), pin))?
+            .status;
+        match status {
+            StatusWord::Ok => {
+                self.memory.tries.set(role, role.max_tries());
+                // Whatever it was before: it is the card that this PIN belongs to.
+                self.memory.proven = true;
+                Ok(())
+            }
+            StatusWord::TriesLeft(0) | StatusWord::Locked => {
+                self.memory.tries.set(role, 0);
+                Err(Error::PinLocked)
+            }
+            StatusWord::TriesLeft(left) => {
+                self.memory.tries.set(role, left);
+                Err(Error::PinIncorrect { left })
+            }
+            other => Err(unexplained("VERIFY", other)),
+        }
+    }
+
+    /// Replaces a PIN that was verified in this transaction.
+    pub(super) fn change(&mut self, role: Role, new: &Pin) -> Result<(), Error> {
+        let status = self
+            .with_reference(role.pin(), Form::pin, |file| Command::change(reference(file), new))?
+            .status;
+        match status {
+            StatusWord::Ok => Ok(()),
+            StatusWord::SecurityStatus => Err(Error::NotVerified),
+            // Nobody has published what the card says to a new PIN that it does not like.
+            StatusWord::Other(0x6A80 | 0x6985 | 0x6700) => Err(Error::NewPinRefused),
+            other => Err(unexplained("CHANGE REFERENCE DATA", other)),
+        }
+    }
+
+    /// One signature.
+    pub(super) fn sign(&mut self, role: Role, scheme: Scheme, input: &[u8]) -> Result<Vec<u8>, Error> {
+        let response = self.with_reference(role.key(), Form::key, |file| {
+            Some(Command::sign(scheme, reference(file), input))
+        })?;
+        match (scheme, response.status) {
+            (_, StatusWord::Ok) => Ok(response.data),
+            (_, StatusWord::SecurityStatus) => Err(Error::NotVerified),
+            // The input has the one length that the scheme takes, so the scheme is what it means.
+            (Scheme::Pss, StatusWord::Other(0x6A80 | 0x6A81 | 0x6A86 | 0x6985 | 0x6D00)) => Err(Error::SchemeRefused),
+            (Scheme::Pkcs1, StatusWord::Other(0x6A80 | 0x6985 | 0x6700)) => Err(Error::InputRefused),
+            (_, other) => Err(unexplained("COMPUTE DIGITAL SIGNATURE", other)),
+        }
+    }
+
+    /// Random bytes of the card, 1 to 256.
+    pub(super) fn challenge(&mut self, length: usize) -> Result<Vec<u8>, Error> {
+        let response = self.send(Command::challenge(length))?;
+        match response.status {
+            StatusWord::Ok if response.data.len() == length => Ok(response.data),
+            StatusWord::Ok => Err(Error::Malformed("GET CHALLENGE gave another number of bytes")),
+            other => Err(unexplained("GET CHALLENGE", other)),
+        }
+    }
+
+    /// The first bytes of a file, which is the current one afterwards. At most `length` of them.
+    pub(super) fn read_start(&mut self, file: FileId, length: usize) -> Result<Vec<u8>, Error> {
+        if self.memory.form.reading != Form::Long {
+            let response = self.send(Command::read_short(file, length))?;
+            // Any other answer was one to this file.
+            let proves = !response.status.refuses_the_form() && response.status != StatusWord::NotFound;
+            if proves {
+                self.memory.form.reading = Form::Short;
+            }
+            if self.memory.form.reading == Form::Short {
+                return data_of_read(response);
+            }
+        }
+        match self.send(Command::select_file(file))?.status {
+            StatusWord::Ok => {}
+            StatusWord::NotFound => return Err(Error::FileAbsent),
+            other => return Err(unexplained("SELECT EF", other)),
+        }
+        self.memory.form.reading = Form::Long;
+        data_of_read(self.send(Command::read(0, length))?)
+    }
+
+    /// A whole DER object from the start of a file, cut at its own length: what follows it in the
+    /// file is filler (jpki-card.md, 2.2).
+    pub(super) fn read_der(&mut self, file: FileId) -> Result<Vec<u8>, Error> {
+        let mut bytes = self.read_start(file, READ_LENGTH)?;
+        let length = der_length(&bytes).ok_or(match bytes.first() {
+            // An empty file, or one that was never written.
+            None | Some(0x00 | 0xFF) => Error::FileAbsent,
+            Some(_) => Error::Malformed("the file holds no certificate"),
+        })?;
+        while bytes.len() < length {
+            let offset = u16::try_from(bytes.len()).map_err(|_| Error::Malformed("offset"))?;
+            let wanted = (length - bytes.len()).min(READ_LENGTH);
+            let part = data_of_read(self.send(Command::read(offset, wanted))?)?;
+            if part.is_empty() || part.len() > wanted {
+                return Err(Error::Malformed("READ BINARY gave another number of bytes"));
+            }
+            bytes.extend_from_slice(&part);
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    /// Ends the transaction. A card that may be open is left by selecting another application; if
+    /// that cannot be done, it loses its power. `keep_open` is the user's own choice
+    /// (`login_state = "card"`).
+    pub(super) fn end(mut self, keep_open: bool) {
+        let mut disposition = Disposition::Leave;
+        if self.maybe_open && !keep_open {
+            let left = self.memory.leave_by_select && self.leave();
+            if !left {
+                disposition = Disposition::PowerDown;
+            }
+        }
+        self.finish(disposition);
+    }
+
+    fn leave(&mut self) -> bool {
+        match self.send(Command::leave_jpki()) {
+            Ok(response) if response.status == StatusWord::Ok => true,
+            Ok(response) => {
+                debug!("SELECT of the issuer's domain: {:?}; the card is powered down instead", response.status);
+                // A phone that has no such application will not have it next time either.
+                self.memory.leave_by_select = response.status != StatusWord::NotFound;
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn finish(self, disposition: Disposition) {
+        self.memory.powered_down_by_us = disposition == Disposition::PowerDown;
+        if let Err(error) = self.exchange.end(disposition) {
+            // Without a card or without a service nothing is open any more.
+            debug!("end of the transaction: {error}");
+        }
+    }
+
+    /// Sends a command that names a PIN or a key: by its short identifier in P2 or, once the card
+    /// has refused that form, after a SELECT of its file.
+    fn with_reference(
+        &mut self,
+        file: FileId,
+        form: impl Fn(&mut super::Forms) -> &mut Form,
+        command: impl Fn(Option<FileId>) -> Option<Command>,
+    ) -> Result<Response, Error> {
+        let forked = || Error::Malformed("the PIN belongs to another process");
+        if *form(&mut self.memory.form) != Form::Long {
+            let response = self.send(command(Some(file)).ok_or_else(forked)?)?;
+            let refused = response.status.refuses_the_form() && *form(&mut self.memory.form) == Form::Untried;
+            if !refused {
+                if !response.status.refuses_the_form() {
+                    *form(&mut self.memory.form) = Form::Short;
+                }
+                return Ok(response);
+            }
+        }
+        match self.send(Command::select_file(file))?.status {
+            StatusWord::Ok => {}
+            // No such file either: then the form was not what it minded.
+            other => return Err(unexplained("SELECT EF", other)),
+        }
+        let response = self.send(command(None).ok_or_else(forked)?)?;
+        if !response.status.refuses_the_form() {
+            *form(&mut self.memory.form) = Form::Long;
+        }
+        Ok(response)
+    }
+
+    /// One command and its whole answer, 61xx and 6Cxx resolved.
+    fn send(&mut self, command: Command) -> Result<Response, Error> {
+        let mut response = self.send_once(&command)?;
+        let mut command = command;
+        let mut collected = Vec::new();
+        for _ in 0..MAX_ROUNDS {
+            command = match response.status {
+                StatusWord::MoreData(length) => {
+                    collected.append(&mut response.data);
+                    Command::get_response(length)
+                }
+                StatusWord::WrongLe(le) => command.with_le(le),
+                _ => {
+                    if !collected.is_empty() {
+                        collected.append(&mut response.data);
+                        response.data = collected;
+                    }
+                    return Ok(response);
+                }
+            };
+            response = self.send_once(&command)?;
+        }
+        Err(Error::Malformed("61xx or 6Cxx without end"))
+    }
+
+    fn send_once(&mut self, command: &Command) -> Result<Response, Error> {
+        let answer = self.exchange.transmit(command.bytes());
+        let answer = answer.inspect_err(|error| warn!("{command:?}: {error}"))?;
+        if answer.len() > MAX_RESPONSE {
+            return Err(Error::Malformed("an answer longer than a short APDU can be"));
+        }
+        let response = Response::parse(answer).ok_or(Error::Malformed("an answer without a status word"))?;
+        debug!("{command:?} -> {response:?}");
+        Ok(response)
+    }
+}
+
+/// So many bytes of a certificate hold its serial number, whatever the header looks like: tag and
+/// length twice, version, serial number of up to 20 bytes.
+const MIN_IDENTITY: usize = 48;
+
+fn data_of_read(response: Response) -> Result<Vec<u8>, Error> {
+    match response.status {
+        StatusWord::Ok | StatusWord::EndOfFile => Ok(response.data),
+        StatusWord::SecurityStatus => Err(Error::NotVerified),
+        StatusWord::NotFound => Err(Error::FileAbsent),
+        // The end of a file that is empty.
+        StatusWord::Other(0x6B00) => Ok(Vec::new()),
+        other => Err(unexplained("READ BINARY", other)),
+    }
+}
+
+/// Length of the DER SEQUENCE that starts here, header included, if it is one that a certificate can be.
+fn der_length(bytes: &[u8]) -> Option<usize> {
+    let (header, content) = match *bytes {
+        [0x30, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
+        [0x30, 0x81, length, ..] => (3, usize::from(length)),
+        _ => return None,
+    };
+    let whole = header + content;
+    (whole <= MAX_CERTIFICATE_LENGTH).then_some(whole)
+}
+
+fn unexplained(command: &'static str, status: StatusWord) -> Error {
+    Error::Unexplained { command, status: status.number() }
+}

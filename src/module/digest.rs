@@ -1,0 +1,91 @@
+//! Hashes (PKCS#11 3.2, 5.12), in software.
+
+use cryptoki_sys::*;
+
+use super::{Module, Object};
+use crate::error::{Result, Rv};
+use crate::mechanism::Mechanism;
+use crate::object::token::TokenObject;
+use crate::output::{Output, Room};
+use crate::session::{Digesting, begin, take, under_way};
+
+impl Module {
+    /// `C_DigestInit`. `mechanism`: `None` ends what is under way.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_ACTIVE`, `CKR_MECHANISM_INVALID`, `CKR_MECHANISM_PARAM_INVALID`.
+    pub fn digest_init(&self, handle: CK_SESSION_HANDLE, mechanism: Option<Mechanism>) -> Result<()> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let Some(mechanism) = mechanism else {
+            operations.digest = None;
+            return Ok(());
+        };
+        begin(&mut operations.digest, || {
+            let hash = session.slot.offer(&session.inserted).hash(&mechanism)?;
+            Ok(Digesting { hash, hasher: hash.start(), in_parts: false })
+        })
+    }
+
+    /// `C_Digest`.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE` after `C_DigestUpdate`.
+    pub fn digest(&self, handle: CK_SESSION_HANDLE, data: &[u8], room: Room) -> Result<Output> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let digesting = under_way(&mut operations.digest)?;
+        if digesting.in_parts {
+            return Err(Rv::OperationActive.into());
+        }
+        let length = digesting.hash.length();
+        if !room.holds(length) {
+            return Ok(Output::Length(length));
+        }
+        let mut digesting = take(&mut operations.digest)?;
+        digesting.hasher.update(data);
+        Ok(Output::Bytes(digesting.hasher.finish()))
+    }
+
+    /// `C_DigestUpdate`.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED`.
+    pub fn digest_update(&self, handle: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let digesting = under_way(&mut operations.digest)?;
+        digesting.in_parts = true;
+        digesting.hasher.update(part);
+        Ok(())
+    }
+
+    /// `C_DigestKey`: the token has no secret keys.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_KEY_HANDLE_INVALID`, `CKR_KEY_INDIGESTIBLE`.
+    pub fn digest_key(&self, handle: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> Result<()> {
+        let session = self.session(handle)?;
+        under_way(&mut session.operations.lock().digest)?;
+        match self.object(&session, key).map_err(|_| Rv::KeyHandleInvalid)? {
+            Object::Token(TokenObject::PublicKey(_) | TokenObject::PrivateKey(_)) | Object::Session(_) => {
+                Err(Rv::KeyIndigestible.into())
+            }
+            Object::Token(_) => Err(Rv::KeyHandleInvalid.into()),
+        }
+    }
+
+    /// `C_DigestFinal`.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED`.
+    pub fn digest_final(&self, handle: CK_SESSION_HANDLE, room: Room) -> Result<Output> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let length = under_way(&mut operations.digest)?.hash.length();
+        if !room.holds(length) {
+            return Ok(Output::Length(length));
+        }
+        Ok(Output::Bytes(take(&mut operations.digest)?.hasher.finish()))
+    }
+}

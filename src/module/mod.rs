@@ -1,0 +1,178 @@
+//! The module floor: one method for each C function that does something, one file for each chapter.
+//! Handles come in, owned values go out. It never sees a pointer, and never speaks to a card but
+//! through `slot` and `reader`.
+
+mod digest;
+mod objects;
+mod sessions;
+mod sign;
+mod slots;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use cryptoki_sys::*;
+use parking_lot::{Mutex, RwLock};
+
+use crate::card::files::Role;
+use crate::config::Config;
+use crate::error::{Result, Rv};
+use crate::object::session::SessionObject;
+use crate::object::token::TokenObject;
+use crate::reader::Reader;
+use crate::session::Session;
+use crate::slot::{Policy, Slot};
+use crate::transport::Transport;
+
+/// The version of the standard that this module keeps to: the newest of its function lists.
+pub const CRYPTOKI_VERSION: CK_VERSION = CK_VERSION { major: 3, minor: 2 };
+
+/// How long `C_Finalize` waits for one lock of a call that is under way. A signature takes a second
+/// or two; a reader that is silent for longer is sick, and the browser wants to quit.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Everything between `C_Initialize` and `C_Finalize`.
+pub struct Module {
+    config: Config,
+    policy: Policy,
+    /// What is shown of each reader, in the order of its slots.
+    roles: Vec<Role>,
+    transport: Arc<dyn Transport>,
+    /// Lock 2. Only grows.
+    slots: RwLock<Vec<Arc<Slot>>>,
+    /// Lock 2.
+    sessions: Mutex<BTreeMap<CK_SESSION_HANDLE, Arc<Session>>>,
+    /// Lock 2. Objects that sessions made; with the slot that they belong to.
+    session_objects: Mutex<BTreeMap<CK_OBJECT_HANDLE, (CK_SLOT_ID, SessionObject)>>,
+    /// Lock 2. The handles of token objects, made when they are first found.
+    token_objects: Mutex<BTreeMap<CK_OBJECT_HANDLE, TokenHandle>>,
+    /// The next handle, of whatever kind: none is ever used again.
+    next_handle: AtomicU64,
+    /// `C_Finalize` has begun: waits end.
+    closing: AtomicBool,
+    /// How many waits are under way.
+    waiting: AtomicU64,
+    /// The last trouble with the service, so that each is told once.
+    trouble: Mutex<Option<crate::transport::Error>>,
+}
+
+/// A token object belongs to a slot and to one insertion of a card.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct TokenHandle {
+    slot: CK_SLOT_ID,
+    insertion: u64,
+    object: TokenObject,
+}
+
+/// An object that a handle stands for.
+enum Object {
+    Token(TokenObject),
+    Session(SessionObject),
+}
+
+impl Module {
+    /// An initialised module. Sends nothing to any card.
+    pub fn new(config: Config, transport: Box<dyn Transport>) -> Module {
+        let shown = config.slots_shown();
+        let roles = Role::ALL.into_iter().filter(|role| match role {
+            Role::Authentication => shown.auth,
+            Role::Signature => shown.sign,
+        });
+        Module {
+            policy: Policy::new(&config),
+            roles: roles.collect(),
+            config,
+            transport: transport.into(),
+            slots: RwLock::default(),
+            sessions: Mutex::default(),
+            session_objects: Mutex::default(),
+            token_objects: Mutex::default(),
+            next_handle: AtomicU64::new(1),
+            closing: AtomicBool::new(false),
+            waiting: AtomicU64::new(0),
+            trouble: Mutex::default(),
+        }
+    }
+
+    /// `C_Finalize`: ends waits, forgets PINs, lets go of the cards. Bounded in time.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        let mut patience = CLOSING_PATIENCE;
+        while self.waiting.load(Ordering::Acquire) > 0 && !patience.is_zero() {
+            let pause = Duration::from_millis(5);
+            std::thread::sleep(pause);
+            patience = patience.saturating_sub(pause);
+        }
+        self.sessions.lock().clear();
+        self.session_objects.lock().clear();
+        for slot in self.slots.read().iter() {
+            slot.close(CLOSING_PATIENCE);
+        }
+        for reader in self.readers() {
+            reader.close(CLOSING_PATIENCE);
+        }
+    }
+
+    /// Each reader once.
+    fn readers(&self) -> Vec<Arc<Reader>> {
+        let mut readers: Vec<Arc<Reader>> = Vec::new();
+        for slot in self.slots.read().iter() {
+            if !readers.iter().any(|reader| Arc::ptr_eq(reader, &slot.reader)) {
+                readers.push(Arc::clone(&slot.reader));
+            }
+        }
+        readers
+    }
+
+    fn slot(&self, id: CK_SLOT_ID) -> Result<Arc<Slot>> {
+        let slots = self.slots.read();
+        let found = slots.iter().find(|slot| slot.id == id);
+        Ok(Arc::clone(found.ok_or(Rv::SlotIdInvalid)?))
+    }
+
+    /// The session of a handle, its card still in the reader.
+    ///
+    /// # Errors
+    /// `CKR_SESSION_HANDLE_INVALID`; `CKR_DEVICE_REMOVED` from the call that notices a removal.
+    fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
+        let session = self.known_session(handle)?;
+        // Whatever is wrong with the reader, the card cannot be relied on any more.
+        let here = session.slot.reader.look().is_ok() && session.slot.reader.holds(&session.inserted);
+        if !here {
+            self.bury(&session.slot.reader);
+            return Err(Rv::DeviceRemoved.into());
+        }
+        Ok(session)
+    }
+
+    fn known_session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
+        Ok(Arc::clone(self.sessions.lock().get(&handle).ok_or(Rv::SessionHandleInvalid)?))
+    }
+
+    /// Ends all that belongs to a card that is no longer in its reader: sessions, objects, logins.
+    fn bury(&self, reader: &Arc<Reader>) {
+        let gone = |session: &Session| {
+            Arc::ptr_eq(&session.slot.reader, reader) && !reader.holds(&session.inserted)
+        };
+        let mut sessions = self.sessions.lock();
+        let dead: Vec<_> = sessions.iter().filter(|(_, session)| gone(session)).map(|(handle, _)| *handle).collect();
+        for handle in &dead {
+            sessions.remove(handle);
+        }
+        drop(sessions);
+        self.session_objects.lock().retain(|_, (_, object)| !dead.contains(&object.session));
+        for slot in self.slots.read().iter().filter(|slot| Arc::ptr_eq(&slot.reader, reader)) {
+            slot.forget_removed();
+            self.token_objects
+                .lock()
+                .retain(|_, handle| handle.slot != slot.id || reader.holds_number(handle.insertion));
+        }
+    }
+
+    fn fresh_handle(&self) -> CK_ULONG {
+        self.next_handle.fetch_add(1, Ordering::Relaxed) as CK_ULONG
+    }
+}

@@ -1,0 +1,322 @@
+//! Objects (PKCS#11 3.2, 5.7): search, attributes, and the objects of sessions.
+//! A certificate is read when somebody wants a byte of it, once for each insertion.
+
+use std::collections::VecDeque;
+
+use cryptoki_sys::*;
+use log::debug;
+
+use super::{Module, Object, TokenHandle};
+use crate::error::{Error, Result, Rv};
+use crate::object::session::{SessionObject, copy_of};
+use crate::object::token::{Surroundings, TokenObject, objects_of};
+use crate::object::{Attribute, AttributeAnswer, Template};
+use crate::session::{Session, begin, take, under_way};
+
+/// Attributes that a copy of a token's certificate or public key takes along.
+const COPIED: &[CK_ATTRIBUTE_TYPE] = &[
+    CKA_CLASS,
+    CKA_PRIVATE,
+    CKA_LABEL,
+    CKA_COPYABLE,
+    CKA_CERTIFICATE_TYPE,
+    CKA_CERTIFICATE_CATEGORY,
+    CKA_CHECK_VALUE,
+    CKA_START_DATE,
+    CKA_END_DATE,
+    CKA_SUBJECT,
+    CKA_ID,
+    CKA_ISSUER,
+    CKA_SERIAL_NUMBER,
+    CKA_VALUE,
+    CKA_KEY_TYPE,
+    CKA_VERIFY,
+    CKA_VERIFY_RECOVER,
+    CKA_MODULUS,
+    CKA_PUBLIC_EXPONENT,
+];
+
+impl Module {
+    /// `C_FindObjectsInit`: does the search.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_ACTIVE`, `CKR_SESSION_HANDLE_INVALID`, and what the card says if it had to be read.
+    pub fn find_init(&self, handle: CK_SESSION_HANDLE, template: Template) -> Result<()> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        begin(&mut operations.find, || self.search(&session, &template))
+    }
+
+    fn search(&self, session: &Session, template: &Template) -> Result<VecDeque<CK_OBJECT_HANDLE>> {
+        let surroundings = session.slot.surroundings(&session.inserted);
+        let mut found = VecDeque::new();
+        for object in self.visible(session, &surroundings) {
+            // PKCS#11 3.2, C_FindObjectsInit: hardware features only for those who ask for the class.
+            let wanted = object != TokenObject::CardInformation || template.has_class(CKO_HW_FEATURE);
+            if wanted && self.matches(session, object, &surroundings, template)? {
+                found.push_back(self.handle_of(session, object));
+            }
+        }
+        let logged_in = session.is_logged_in();
+        let objects = self.session_objects.lock();
+        let own = objects.iter().filter(|(_, (slot, object))| {
+            *slot == session.slot.id
+                && (logged_in || !object.is_private())
+                && template.0.iter().all(|wanted| object.attribute(wanted.kind).matches(&wanted.value))
+        });
+        found.extend(own.map(|(handle, _)| *handle));
+        Ok(found)
+    }
+
+    /// The token's objects that this session may see, as far as can be told without the card.
+    fn visible(&self, session: &Session, surroundings: &Surroundings) -> Vec<TokenObject> {
+        let logged_in = session.is_logged_in();
+        let token = &session.inserted;
+        let mut objects = objects_of(
+            session.slot.role,
+            token.public_certificate,
+            self.config.ca_certificates_shown(),
+        );
+        objects.retain(|object| {
+            let absent = object.file().is_some_and(|file| matches!(token.certificate(file), Some(None)));
+            !absent && (logged_in || !object.is_private(surroundings))
+        });
+        objects
+    }
+
+    /// First all that costs nothing, then what only the certificate can tell.
+    fn matches(
+        &self,
+        session: &Session,
+        object: TokenObject,
+        surroundings: &Surroundings,
+        template: &Template,
+    ) -> Result<bool> {
+        let mut unanswered = Vec::new();
+        for wanted in &template.0 {
+            match object.attribute(wanted.kind, surroundings) {
+                Some(answer) if answer.matches(&wanted.value) => {}
+                Some(_) => return Ok(false),
+                None => unanswered.push(wanted),
+            }
+        }
+        let Some(file) = object.file().filter(|_| !unanswered.is_empty()) else {
+            return Ok(true);
+        };
+        let certificate = match session.slot.certificate(&session.inserted, file) {
+            Ok(certificate) => certificate,
+            // A certificate that cannot be read matches nothing; that must not end a search for others.
+            Err(Error::Card(error)) if !matches!(error, crate::card::Error::Transport(_)) => {
+                debug!("search: {error}");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(certificate.is_some_and(|certificate| {
+            unanswered
+                .iter()
+                .all(|wanted| object.attribute_of_certificate(wanted.kind, &certificate).matches(&wanted.value))
+        }))
+    }
+
+    /// The handle of a token object: the same one each time, until the card is taken out.
+    fn handle_of(&self, session: &Session, object: TokenObject) -> CK_OBJECT_HANDLE {
+        let wanted = TokenHandle { slot: session.slot.id, insertion: session.inserted.number(), object };
+        let mut handles = self.token_objects.lock();
+        if let Some((handle, _)) = handles.iter().find(|&(_, known)| *known == wanted) {
+            return *handle;
+        }
+        let handle = self.fresh_handle();
+        handles.insert(handle, wanted);
+        handle
+    }
+
+    /// `C_FindObjects`: at most so many of what was found.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_SESSION_HANDLE_INVALID`.
+    pub fn find(&self, handle: CK_SESSION_HANDLE, most: usize) -> Result<Vec<CK_OBJECT_HANDLE>> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let found = under_way(&mut operations.find)?;
+        Ok(found.drain(..most.min(found.len())).collect())
+    }
+
+    /// `C_FindObjectsFinal`.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_SESSION_HANDLE_INVALID`.
+    pub fn find_final(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
+        let session = self.session(handle)?;
+        take(&mut session.operations.lock().find).map(|_| ())
+    }
+
+    /// The object of a handle, if this session may see it.
+    ///
+    /// # Errors
+    /// `CKR_OBJECT_HANDLE_INVALID`.
+    pub(super) fn object(&self, session: &Session, handle: CK_OBJECT_HANDLE) -> Result<Object> {
+        let known = self.token_objects.lock().get(&handle).copied();
+        if let Some(known) = known {
+            let surroundings = session.slot.surroundings(&session.inserted);
+            let here = known.slot == session.slot.id && known.insertion == session.inserted.number();
+            if here && self.visible(session, &surroundings).contains(&known.object) {
+                return Ok(Object::Token(known.object));
+            }
+            return Err(Rv::ObjectHandleInvalid.into());
+        }
+        let objects = self.session_objects.lock();
+        match objects.get(&handle) {
+            Some((slot, object))
+                if *slot == session.slot.id && (session.is_logged_in() || !object.is_private()) =>
+            {
+                Ok(Object::Session(object.clone()))
+            }
+            _ => Err(Rv::ObjectHandleInvalid.into()),
+        }
+    }
+
+    /// `C_GetAttributeValue`: one answer for each attribute, in order.
+    ///
+    /// # Errors
+    /// `CKR_OBJECT_HANDLE_INVALID`, `CKR_SESSION_HANDLE_INVALID`, and what the card says if it had to be read.
+    pub fn attributes(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        object: CK_OBJECT_HANDLE,
+        kinds: &[CK_ATTRIBUTE_TYPE],
+    ) -> Result<Vec<AttributeAnswer>> {
+        let session = self.session(handle)?;
+        match self.object(&session, object)? {
+            Object::Session(object) => Ok(kinds.iter().map(|&kind| object.attribute(kind)).collect()),
+            Object::Token(object) => {
+                let surroundings = session.slot.surroundings(&session.inserted);
+                kinds.iter().map(|&kind| attribute(&session, object, kind, &surroundings)).collect()
+            }
+        }
+    }
+
+    /// `C_SetAttributeValue`.
+    ///
+    /// # Errors
+    /// `CKR_OBJECT_HANDLE_INVALID`; `CKR_ACTION_PROHIBITED` for what is on the card; as [`SessionObject::set`].
+    pub fn set_attributes(&self, handle: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, changes: Template) -> Result<()> {
+        let session = self.session(handle)?;
+        match self.object(&session, object)? {
+            Object::Token(_) => Err(Rv::ActionProhibited.into()),
+            Object::Session(_) => match self.session_objects.lock().get_mut(&object) {
+                Some((_, object)) => object.set(changes),
+                None => Err(Rv::ObjectHandleInvalid.into()),
+            },
+        }
+    }
+
+    /// `C_CreateObject`: a session object.
+    ///
+    /// # Errors
+    /// As [`SessionObject::create`]; `CKR_USER_NOT_LOGGED_IN` for a private one without a login.
+    pub fn create_object(&self, handle: CK_SESSION_HANDLE, template: Template) -> Result<CK_OBJECT_HANDLE> {
+        let session = self.session(handle)?;
+        if template.value(CKA_TOKEN) == Some(&[CK_TRUE]) && !session.read_write {
+            return Err(Rv::SessionReadOnly.into());
+        }
+        self.keep(&session, |new| SessionObject::create(handle, template, &session_unique_id(new)))
+    }
+
+    /// `C_CopyObject`: of a session object, or of a certificate or public key on the card.
+    ///
+    /// # Errors
+    /// As [`SessionObject::copy`]; `CKR_OBJECT_HANDLE_INVALID`.
+    pub fn copy_object(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        object: CK_OBJECT_HANDLE,
+        changes: Template,
+    ) -> Result<CK_OBJECT_HANDLE> {
+        let session = self.session(handle)?;
+        match self.object(&session, object)? {
+            Object::Session(original) => {
+                self.keep(&session, |new| original.copy(handle, changes, &session_unique_id(new)))
+            }
+            Object::Token(original @ (TokenObject::Certificate(_) | TokenObject::PublicKey(_))) => {
+                let surroundings = session.slot.surroundings(&session.inserted);
+                let mut attributes = Vec::new();
+                for &kind in COPIED {
+                    if let AttributeAnswer::Value(value) = attribute(&session, original, kind, &surroundings)? {
+                        attributes.push(Attribute { kind, value });
+                    }
+                }
+                self.keep(&session, |new| copy_of(attributes, handle, changes, &session_unique_id(new)))
+            }
+            Object::Token(_) => Err(Rv::ActionProhibited.into()),
+        }
+    }
+
+    fn keep(
+        &self,
+        session: &Session,
+        make: impl FnOnce(CK_OBJECT_HANDLE) -> Result<SessionObject>,
+    ) -> Result<CK_OBJECT_HANDLE> {
+        let handle = self.fresh_handle();
+        let object = make(handle)?;
+        if object.is_private() && !session.is_logged_in() {
+            return Err(Rv::UserNotLoggedIn.into());
+        }
+        self.session_objects.lock().insert(handle, (session.slot.id, object));
+        Ok(handle)
+    }
+
+    /// `C_DestroyObject`.
+    ///
+    /// # Errors
+    /// `CKR_OBJECT_HANDLE_INVALID`; `CKR_ACTION_PROHIBITED` for what is on the card.
+    pub fn destroy_object(&self, handle: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) -> Result<()> {
+        let session = self.session(handle)?;
+        match self.object(&session, object)? {
+            Object::Session(it) if it.is_destroyable() => {
+                self.session_objects.lock().remove(&object);
+                Ok(())
+            }
+            Object::Session(_) | Object::Token(_) => Err(Rv::ActionProhibited.into()),
+        }
+    }
+
+    /// `C_GetObjectSize`, in bytes: of an object on the card what it takes there, as far as it can be told.
+    ///
+    /// # Errors
+    /// `CKR_OBJECT_HANDLE_INVALID`, and what the card says if it had to be read.
+    pub fn object_size(&self, handle: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) -> Result<CK_ULONG> {
+        let session = self.session(handle)?;
+        match self.object(&session, object)? {
+            Object::Session(object) => Ok(object.size() as CK_ULONG),
+            Object::Token(TokenObject::Certificate(file)) => {
+                let certificate = session.slot.certificate(&session.inserted, file)?;
+                Ok(certificate.map_or(CK_UNAVAILABLE_INFORMATION, |it| it.der().len() as CK_ULONG))
+            }
+            Object::Token(_) => Ok(CK_UNAVAILABLE_INFORMATION),
+        }
+    }
+}
+
+/// One attribute of a token object, the certificate read if need be.
+fn attribute(
+    session: &Session,
+    object: TokenObject,
+    kind: CK_ATTRIBUTE_TYPE,
+    surroundings: &Surroundings,
+) -> Result<AttributeAnswer> {
+    if let Some(answer) = object.attribute(kind, surroundings) {
+        return Ok(answer);
+    }
+    let Some(file) = object.file() else {
+        return Ok(AttributeAnswer::Invalid);
+    };
+    let certificate = session.slot.certificate(&session.inserted, file)?;
+    // Found before, and now the card has none or hides it: then the object is not there.
+    let certificate = certificate.ok_or(Rv::ObjectHandleInvalid)?;
+    Ok(object.attribute_of_certificate(kind, &certificate))
+}
+
+fn session_unique_id(handle: CK_OBJECT_HANDLE) -> String {
+    format!("session-{handle}")
+}

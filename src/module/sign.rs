@@ -1,0 +1,257 @@
+//! Signatures (PKCS#11 3.2, 5.13 and 5.14). The hash is made here, the signature on the card.
+//! A question for the length, or too small a buffer, touches no card and leaves the operation as it is.
+
+use std::sync::Arc;
+
+use cryptoki_sys::*;
+
+use super::{Module, Object};
+use crate::card::certificate::Certificate;
+use crate::error::{Result, Rv};
+use crate::mechanism::{Mechanism, Message};
+use crate::object::token::TokenObject;
+use crate::output::{Output, Room};
+use crate::session::{MessageSigning, Session, Signing, begin, take, under_way};
+
+impl Module {
+    /// `C_SignInit`. `mechanism`: `None` ends what is under way (PKCS#11 3.2, 5.13.1).
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_ACTIVE`, `CKR_MECHANISM_INVALID`, `CKR_MECHANISM_PARAM_INVALID`, `CKR_KEY_HANDLE_INVALID`,
+    /// `CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_USER_NOT_LOGGED_IN`.
+    pub fn sign_init(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        mechanism: Option<Mechanism>,
+        key: CK_OBJECT_HANDLE,
+    ) -> Result<()> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let Some(mechanism) = mechanism else {
+            operations.sign = None;
+            return Ok(());
+        };
+        begin(&mut operations.sign, || {
+            let padding = session.slot.offer(&session.inserted).padding(&mechanism)?;
+            let certificate = self.signing_key(&session, key)?;
+            Ok(Signing { certificate, message: Message::new(padding), in_parts: false })
+        })
+    }
+
+    /// The certificate of the token's private key, if the handle is that of the key.
+    fn signing_key(&self, session: &Session, key: CK_OBJECT_HANDLE) -> Result<Arc<Certificate>> {
+        if !session.is_logged_in() && self.is_private_key(key) {
+            return Err(Rv::UserNotLoggedIn.into());
+        }
+        match self.object(session, key).map_err(|_| Rv::KeyHandleInvalid)? {
+            Object::Token(TokenObject::PrivateKey(role)) => {
+                let certificate = session.slot.certificate(&session.inserted, role.certificate())?;
+                // Without a certificate there is no key to sign with: a holder under 15 has neither.
+                Ok(certificate.ok_or(Rv::KeyHandleInvalid)?)
+            }
+            Object::Token(TokenObject::PublicKey(_)) => Err(Rv::KeyFunctionNotPermitted.into()),
+            Object::Session(object) if object.verifying_key(CKA_VERIFY).is_ok() => {
+                Err(Rv::KeyFunctionNotPermitted.into())
+            }
+            Object::Token(_) | Object::Session(_) => Err(Rv::KeyHandleInvalid.into()),
+        }
+    }
+
+    fn is_private_key(&self, handle: CK_OBJECT_HANDLE) -> bool {
+        let handles = self.token_objects.lock();
+        handles.get(&handle).is_some_and(|known| matches!(known.object, TokenObject::PrivateKey(_)))
+    }
+
+    /// `C_Sign`.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE` after `C_SignUpdate`, `CKR_DATA_LEN_RANGE`,
+    /// `CKR_USER_NOT_LOGGED_IN`, and what the card says.
+    pub fn sign(&self, handle: CK_SESSION_HANDLE, data: &[u8], room: Room) -> Result<Output> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let signing = under_way(&mut operations.sign)?;
+        if signing.in_parts {
+            return Err(Rv::OperationActive.into());
+        }
+        let length = signing.certificate.signature_length();
+        if !room.holds(length) {
+            return Ok(Output::Length(length));
+        }
+        let mut signing = take(&mut operations.sign)?;
+        signing.message.update(data);
+        finish(&session, signing.message, &signing.certificate)
+    }
+
+    /// `C_SignUpdate`. Also for the mechanisms that the standard has in one part only: what comes is
+    /// put together, up to what can be signed.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED`.
+    pub fn sign_update(&self, handle: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let signing = under_way(&mut operations.sign)?;
+        signing.in_parts = true;
+        signing.message.update(part);
+        Ok(())
+    }
+
+    /// `C_SignFinal`.
+    ///
+    /// # Errors
+    /// As [`Module::sign`].
+    pub fn sign_final(&self, handle: CK_SESSION_HANDLE, room: Room) -> Result<Output> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let length = under_way(&mut operations.sign)?.certificate.signature_length();
+        if !room.holds(length) {
+            return Ok(Output::Length(length));
+        }
+        let signing = take(&mut operations.sign)?;
+        finish(&session, signing.message, &signing.certificate)
+    }
+
+    /// `C_MessageSignInit`.
+    ///
+    /// # Errors
+    /// As [`Module::sign_init`].
+    pub fn message_sign_init(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        mechanism: Option<Mechanism>,
+        key: CK_OBJECT_HANDLE,
+    ) -> Result<()> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let Some(mechanism) = mechanism else {
+            operations.message_sign = None;
+            return Ok(());
+        };
+        begin(&mut operations.message_sign, || {
+            let padding = session.slot.offer(&session.inserted).padding(&mechanism)?;
+            let certificate = self.signing_key(&session, key)?;
+            Ok(MessageSigning { certificate, padding, message: None })
+        })
+    }
+
+    /// `C_SignMessage`. None of our mechanisms has a parameter for each message.
+    ///
+    /// # Errors
+    /// As [`Module::sign`]; `CKR_MECHANISM_PARAM_INVALID`.
+    pub fn sign_message(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        parameter: &[u8],
+        data: &[u8],
+        room: Room,
+    ) -> Result<Output> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let signing = under_way(&mut operations.message_sign)?;
+        no_parameter(parameter)?;
+        if signing.message.is_some() {
+            return Err(Rv::OperationActive.into());
+        }
+        let length = signing.certificate.signature_length();
+        if !room.holds(length) {
+            return Ok(Output::Length(length));
+        }
+        let mut message = Message::new(signing.padding);
+        message.update(data);
+        finish(&session, message, &signing.certificate)
+    }
+
+    /// `C_SignMessageBegin`.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE`, `CKR_MECHANISM_PARAM_INVALID`.
+    pub fn sign_message_begin(&self, handle: CK_SESSION_HANDLE, parameter: &[u8]) -> Result<()> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let signing = under_way(&mut operations.message_sign)?;
+        no_parameter(parameter)?;
+        begin(&mut signing.message, || Ok(Message::new(signing.padding)))
+    }
+
+    /// `C_SignMessageNext`. `room`: `None` when more parts follow.
+    ///
+    /// # Errors
+    /// As [`Module::sign_message`].
+    pub fn sign_message_next(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        parameter: &[u8],
+        part: &[u8],
+        room: Option<Room>,
+    ) -> Result<Option<Output>> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        let signing = under_way(&mut operations.message_sign)?;
+        no_parameter(parameter)?;
+        let message = under_way(&mut signing.message)?;
+        let Some(room) = room else {
+            message.update(part);
+            return Ok(None);
+        };
+        let length = signing.certificate.signature_length();
+        if !room.holds(length) {
+            return Ok(Some(Output::Length(length)));
+        }
+        let mut message = take(&mut signing.message)?;
+        message.update(part);
+        finish(&session, message, &signing.certificate).map(Some)
+    }
+
+    /// `C_MessageSignFinal`.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE` in the middle of a message.
+    pub fn message_sign_final(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
+        let session = self.session(handle)?;
+        let mut operations = session.operations.lock();
+        if under_way(&mut operations.message_sign)?.message.is_some() {
+            return Err(Rv::OperationActive.into());
+        }
+        operations.message_sign = None;
+        Ok(())
+    }
+
+    /// `C_GenerateRandom`: the card's GET CHALLENGE.
+    ///
+    /// # Errors
+    /// `CKR_SESSION_HANDLE_INVALID`, and what the card says.
+    pub fn random(&self, handle: CK_SESSION_HANDLE, length: usize) -> Result<Vec<u8>> {
+        let session = self.session(handle)?;
+        let mut bytes = Vec::new();
+        while bytes.len() < length {
+            let wanted = (length - bytes.len()).min(crate::card::files::MAX_CHALLENGE);
+            let part = session.slot.reader.with_card(&session.inserted, |card| card.challenge(wanted))?;
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes)
+    }
+
+    /// `C_SeedRandom`: the card keeps its own source.
+    ///
+    /// # Errors
+    /// `CKR_RANDOM_SEED_NOT_SUPPORTED`.
+    pub fn seed_random(&self, handle: CK_SESSION_HANDLE, _seed: &[u8]) -> Result<()> {
+        self.session(handle)?;
+        Err(Rv::RandomSeedNotSupported.into())
+    }
+}
+
+fn finish(session: &Session, message: Message, certificate: &Certificate) -> Result<Output> {
+    let (scheme, input) = message.finish()?;
+    let signature = session.slot.sign(&session.inserted, scheme, &input, certificate)?;
+    Ok(Output::Bytes(signature))
+}
+
+/// Our mechanisms have parameters for the key at most, none for each message.
+pub(super) fn no_parameter(parameter: &[u8]) -> Result<()> {
+    if !parameter.is_empty() {
+        return Err(Rv::MechanismParamInvalid.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,337 @@
+//! Slots and tokens (PKCS#11 3.2, 5.5): `C_GetInfo`, `C_GetSlotList` to `C_GetMechanismInfo`,
+//! `C_WaitForSlotEvent`. Polling costs no APDU once the card is known.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use cryptoki_sys::*;
+use log::{debug, warn};
+
+use super::{CRYPTOKI_VERSION, Module};
+use crate::card::files::{Kind, Role};
+use crate::error::{Result, Rv};
+use crate::mechanism::Use;
+use crate::messages::Message;
+use crate::reader::{Inserted, Reader};
+use crate::slot::Slot;
+use crate::transport;
+
+/// One slice of a wait: so late at the most does it notice `C_Finalize`.
+const WAIT_SLICE: Duration = Duration::from_millis(250);
+
+/// Bits of the key when no certificate could be read to tell (jpki-card.md, section 6).
+const KEY_BITS: u32 = 2048;
+
+impl Module {
+    /// `C_GetInfo`.
+    pub fn info(&self) -> CK_INFO {
+        CK_INFO {
+            cryptokiVersion: CRYPTOKI_VERSION,
+            manufacturerID: padded("jpki-pkcs11"),
+            flags: 0,
+            libraryDescription: padded("JPKI (My Number card) PKCS#11"),
+            libraryVersion: CK_VERSION { major: 0, minor: 1 },
+        }
+    }
+
+    /// `C_GetSlotList`. `refresh`: readers that came since the last time may appear; those that went
+    /// stay, with nothing in them.
+    ///
+    /// # Errors
+    /// None that the service could cause: without one there are simply no new readers.
+    pub fn slot_list(&self, token_present: bool, refresh: bool) -> Result<Vec<CK_SLOT_ID>> {
+        if refresh || self.slots.read().is_empty() {
+            self.survey();
+        }
+        let slots: Vec<Arc<Slot>> = self.slots.read().clone();
+        Ok(slots
+            .iter()
+            .filter(|slot| !token_present || self.is_present(slot))
+            .map(|slot| slot.id)
+            .collect())
+    }
+
+    fn is_present(&self, slot: &Slot) -> bool {
+        let seen = slot.reader.look();
+        self.bury(&slot.reader);
+        matches!(seen, Ok(Some(_)))
+    }
+
+    /// Looks at all readers: appends new ones, notes what came and went. Costs no APDU.
+    fn survey(&self) {
+        let seen = match self.transport.survey() {
+            Ok(seen) => seen,
+            Err(error) => {
+                self.tell_trouble(error);
+                Vec::new()
+            }
+        };
+        let first = self.slots.read().is_empty();
+        for state in &seen {
+            let known = self.slots.read().iter().any(|slot| slot.reader.name() == state.name);
+            if !known && self.config.readers.shows(&state.name) {
+                self.append(&state.name, state.insertion.filter(|_| first));
+            }
+        }
+        for reader in self.readers() {
+            let state = seen.iter().find(|state| state.name == reader.name());
+            reader.notice(state.and_then(|state| state.insertion));
+            let changed = self.note_presence(&reader, state.and_then(|state| state.insertion));
+            if changed {
+                debug!("{}: a card came or went", reader.name());
+            }
+            self.bury(&reader);
+        }
+    }
+
+    /// `told`: what the application is taken to know of it. A card that comes with a new reader is
+    /// an event, one that was there before we looked is not.
+    fn append(&self, name: &str, told: Option<transport::Insertion>) {
+        let mut slots = self.slots.write();
+        // Two threads may have seen it at once.
+        if slots.iter().any(|slot| slot.reader.name() == name) {
+            return;
+        }
+        let place = slots.len() / self.roles.len().max(1);
+        let reader = Arc::new(Reader::new(name.to_owned(), Arc::clone(&self.transport), self.roles.clone(), told));
+        for &role in &self.roles {
+            // Two numbers for each reader, whichever of its slots are shown.
+            let id = 2 * place + usize::from(role == Role::Signature);
+            let slot = Slot::new(id as CK_SLOT_ID, role, Arc::clone(&reader), self.policy);
+            slots.push(Arc::new(slot));
+        }
+        debug!("reader {name}");
+    }
+
+    /// Each trouble with the service is told once, until it is over.
+    fn tell_trouble(&self, error: transport::Error) {
+        let mut last = self.trouble.lock();
+        if last.as_ref() == Some(&error) {
+            return;
+        }
+        let message = match &error {
+            transport::Error::NotAuthorised => Message::NotAuthorised,
+            other => Message::PcscdNotRunning { reason: other.to_string() },
+        };
+        warn!("{}", message.text(self.config.spoken_language()));
+        *last = Some(error);
+    }
+
+    /// `C_GetSlotInfo`.
+    ///
+    /// # Errors
+    /// `CKR_SLOT_ID_INVALID`.
+    pub fn slot_info(&self, id: CK_SLOT_ID) -> Result<CK_SLOT_INFO> {
+        let slot = self.slot(id)?;
+        let present = self.is_present(&slot);
+        Ok(CK_SLOT_INFO {
+            slotDescription: padded(&description(slot.reader.name(), slot.role)),
+            manufacturerID: padded("jpki-pkcs11"),
+            flags: CKF_REMOVABLE_DEVICE | CKF_HW_SLOT | if present { CKF_TOKEN_PRESENT } else { 0 },
+            hardwareVersion: CK_VERSION { major: 0, minor: 0 },
+            firmwareVersion: CK_VERSION { major: 0, minor: 0 },
+        })
+    }
+
+    /// The slot and the My Number card in it, opened if it is not yet.
+    fn token(&self, id: CK_SLOT_ID) -> Result<(Arc<Slot>, Arc<Inserted>)> {
+        let slot = self.slot(id)?;
+        let token = slot.token();
+        // Looking at the reader may have shown that another card is gone.
+        self.bury(&slot.reader);
+        Ok((slot, token?))
+    }
+
+    /// For functions on a slot that we do not offer.
+    ///
+    /// # Errors
+    /// `CKR_SLOT_ID_INVALID`, `CKR_TOKEN_NOT_PRESENT`, `CKR_TOKEN_NOT_RECOGNIZED`.
+    pub fn check_token(&self, id: CK_SLOT_ID) -> Result<()> {
+        self.token(id).map(|_| ())
+    }
+
+    /// `C_GetTokenInfo`.
+    ///
+    /// # Errors
+    /// `CKR_SLOT_ID_INVALID`, `CKR_TOKEN_NOT_PRESENT`, `CKR_TOKEN_NOT_RECOGNIZED`, and what the card says.
+    pub fn token_info(&self, id: CK_SLOT_ID) -> Result<CK_TOKEN_INFO> {
+        let (slot, token) = self.token(id)?;
+        let (sessions, read_write) = self.count_sessions(id);
+        let shape = slot.role.pin_shape();
+        Ok(CK_TOKEN_INFO {
+            label: padded(token_label(slot.role)),
+            manufacturerID: padded("JPKI"),
+            model: padded(&model(&token)),
+            serialNumber: padded(&token.serial),
+            flags: CKF_RNG
+                | CKF_LOGIN_REQUIRED
+                | CKF_USER_PIN_INITIALIZED
+                | CKF_TOKEN_INITIALIZED
+                | CKF_WRITE_PROTECTED
+                | self.pin_flags(&slot, &token),
+            ulMaxSessionCount: CK_EFFECTIVELY_INFINITE,
+            ulSessionCount: sessions,
+            ulMaxRwSessionCount: CK_EFFECTIVELY_INFINITE,
+            ulRwSessionCount: read_write,
+            ulMaxPinLen: shape.max_length() as CK_ULONG,
+            ulMinPinLen: shape.min_length() as CK_ULONG,
+            ulTotalPublicMemory: CK_UNAVAILABLE_INFORMATION,
+            ulFreePublicMemory: CK_UNAVAILABLE_INFORMATION,
+            ulTotalPrivateMemory: CK_UNAVAILABLE_INFORMATION,
+            ulFreePrivateMemory: CK_UNAVAILABLE_INFORMATION,
+            hardwareVersion: CK_VERSION { major: 0, minor: 0 },
+            firmwareVersion: CK_VERSION { major: 0, minor: 0 },
+            utcTime: [b' '; 16],
+        })
+    }
+
+    /// The truth about the PIN, from what the card told last. After a VERIFY without a clear end the
+    /// card is asked again, once.
+    fn pin_flags(&self, slot: &Slot, token: &Arc<Inserted>) -> CK_FLAGS {
+        let left = token.tries(slot.role).or_else(|| {
+            let asked = slot.reader.with_card(token, |card| card.tries_left(slot.role));
+            asked.inspect_err(|error| debug!("tries left: {error}")).ok()
+        });
+        match left {
+            Some(0) => CKF_USER_PIN_LOCKED,
+            Some(1) => CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY,
+            Some(left) if left < slot.role.max_tries() => CKF_USER_PIN_COUNT_LOW,
+            Some(_) | None => 0,
+        }
+    }
+
+    /// `C_GetMechanismList`.
+    ///
+    /// # Errors
+    /// As [`Module::token_info`].
+    pub fn mechanism_list(&self, id: CK_SLOT_ID) -> Result<Vec<CK_MECHANISM_TYPE>> {
+        let (slot, token) = self.token(id)?;
+        Ok(slot.offer(&token).mechanisms().map(|(mechanism, _)| mechanism).collect())
+    }
+
+    /// `C_GetMechanismInfo`.
+    ///
+    /// # Errors
+    /// `CKR_MECHANISM_INVALID`, and as [`Module::token_info`].
+    pub fn mechanism_info(&self, id: CK_SLOT_ID, kind: CK_MECHANISM_TYPE) -> Result<CK_MECHANISM_INFO> {
+        let (slot, token) = self.token(id)?;
+        let purpose: Use = slot.offer(&token).find(kind)?;
+        let certificate = token.certificate(slot.role.certificate()).flatten();
+        let bits = certificate.map_or(KEY_BITS, |certificate| certificate.key_bits());
+        Ok(purpose.info(bits.into()))
+    }
+
+    /// `C_WaitForSlotEvent`. Holds no lock while it waits, and is woken by `C_Finalize`.
+    ///
+    /// # Errors
+    /// `CKR_NO_EVENT`; `CKR_CRYPTOKI_NOT_INITIALIZED` when another thread finalizes meanwhile.
+    pub fn wait_for_slot_event(&self, dont_block: bool) -> Result<CK_SLOT_ID> {
+        let _waiting = Waiting::new(self);
+        let mut watch = None;
+        loop {
+            if self.closing.load(Ordering::Acquire) {
+                return Err(Rv::CryptokiNotInitialized.into());
+            }
+            self.survey();
+            let slots: Vec<Arc<Slot>> = self.slots.read().clone();
+            if let Some(slot) = slots.iter().find(|slot| slot.event.swap(false, Ordering::AcqRel)) {
+                return Ok(slot.id);
+            }
+            if dont_block {
+                return Err(Rv::NoEvent.into());
+            }
+            if watch.is_none() {
+                watch = self.transport.watch().ok();
+            }
+            let waited = match watch.as_mut() {
+                Some(watch) => watch.wait(WAIT_SLICE),
+                None => Err(transport::Error::NoReader),
+            };
+            if let Err(error) = waited {
+                // pcscd is not there, or went away. It is tried again after a slice, not at once.
+                debug!("wait: {error}");
+                watch = None;
+                std::thread::sleep(WAIT_SLICE);
+            }
+        }
+    }
+
+    /// Marks both slots of a reader when its card came, went or was changed since the last time.
+    fn note_presence(&self, reader: &Arc<Reader>, seen: Option<transport::Insertion>) -> bool {
+        let changed = reader.is_news(seen);
+        if changed {
+            for slot in self.slots.read().iter().filter(|slot| Arc::ptr_eq(&slot.reader, reader)) {
+                slot.event.store(true, Ordering::Release);
+            }
+        }
+        changed
+    }
+}
+
+/// Counts a wait while it lasts.
+struct Waiting<'a>(&'a Module);
+
+impl<'a> Waiting<'a> {
+    fn new(module: &'a Module) -> Self {
+        module.waiting.fetch_add(1, Ordering::AcqRel);
+        Waiting(module)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// As OpenSC calls them, so that scripts go on working (product.md, section 2).
+fn token_label(role: Role) -> &'static str {
+    match role {
+        Role::Authentication => "JPKI (User Authentication PIN)",
+        Role::Signature => "JPKI (Digital Signature PIN)",
+    }
+}
+
+/// A phone says so; a card says what its EF 0006 calls it.
+fn model(token: &Inserted) -> String {
+    let name = match token.kind {
+        Kind::Plastic => "My Number Card",
+        Kind::Android => return "Android".to_owned(),
+        Kind::Iphone => return "iPhone".to_owned(),
+        Kind::Juki => "Juki Card",
+    };
+    if token.model.is_empty() { name.to_owned() } else { token.model.clone() }
+}
+
+/// Reader and role, the role always whole: Firefox shows nothing else to tell the two slots apart.
+fn description(reader: &str, role: Role) -> String {
+    let role = match role {
+        Role::Authentication => " (User Authentication)",
+        Role::Signature => " (Digital Signature)",
+    };
+    let room = DESCRIPTION_LENGTH.saturating_sub(role.len());
+    format!("{}{role}", cut(reader, room))
+}
+
+/// Bytes of `slotDescription`.
+const DESCRIPTION_LENGTH: usize = 64;
+
+/// The text's beginning, at most so many bytes, cut between two characters.
+fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// A text field of PKCS#11: UTF-8, padded with spaces, no NUL.
+fn padded<const N: usize>(text: &str) -> [u8; N] {
+    let mut field = [b' '; N];
+    for (place, byte) in field.iter_mut().zip(cut(text, N).bytes()) {
+        *place = byte;
+    }
+    field
+}
+

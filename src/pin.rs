@@ -1,0 +1,325 @@
+//! The only type that holds a PIN: one locked page of memory, wiped on drop, empty in a forked child.
+//! Its bytes leave it in one place, [`Pin::write_to`]. It knows the shapes of the two PINs and nothing else.
+
+use std::fmt;
+use std::ptr::{self, NonNull};
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
+
+/// The longest PIN of the card: 16 characters (jpki-card.md, section 5).
+pub const MAX_LENGTH: usize = 16;
+
+/// What a PIN must look like before it may reach the card. The card's own two shapes have nothing
+/// in common, so a PIN that was meant for the other token is always recognised
+/// (jpki-card.md, section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// 利用者証明用暗証番号: exactly four digits.
+    FourDigits,
+    /// 署名用パスワード: 6 to 16 characters, A-Z and 0-9. Lower-case letters are raised.
+    Password,
+}
+
+impl Shape {
+    /// The shortest PIN of this shape, in bytes.
+    pub const fn min_length(self) -> usize {
+        match self {
+            Shape::FourDigits => 4,
+            Shape::Password => 6,
+        }
+    }
+
+    /// The longest PIN of this shape, in bytes.
+    pub const fn max_length(self) -> usize {
+        match self {
+            Shape::FourDigits => 4,
+            Shape::Password => MAX_LENGTH,
+        }
+    }
+
+    fn admits(self, byte: u8) -> bool {
+        match self {
+            Shape::FourDigits => byte.is_ascii_digit(),
+            Shape::Password => byte.is_ascii_alphanumeric(),
+        }
+    }
+}
+
+/// Why a PIN was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Too short or too long for the shape.
+    #[error("the PIN has the wrong length")]
+    Length,
+    /// It has characters that the shape does not admit.
+    #[error("the PIN has characters that this PIN cannot have")]
+    Characters,
+    /// The system gave no page of memory.
+    #[error("no memory for the PIN")]
+    Memory,
+}
+
+/// A PIN of the right shape in memory that is not swapped, not dumped, not inherited by a fork, and
+/// wiped when it is dropped. It cannot be copied or printed.
+pub struct Pin {
+    page: Page,
+    length: usize,
+}
+
+impl Pin {
+    /// Takes a PIN as the application gave it, if its shape is right.
+    ///
+    /// # Errors
+    /// [`Error::Length`], [`Error::Characters`]: the card must not see it. [`Error::Memory`].
+    pub fn parse(shape: Shape, given: &[u8]) -> Result<Pin, Error> {
+        if !(shape.min_length()..=shape.max_length()).contains(&given.len()) {
+            return Err(Error::Length);
+        }
+        if !given.iter().all(|&byte| shape.admits(byte)) {
+            return Err(Error::Characters);
+        }
+        let mut page = Page::new().ok_or(Error::Memory)?;
+        for (place, byte) in page.bytes_mut().iter_mut().zip(given) {
+            // JPKI compares bytes exactly; the official software raises letters before it sends.
+            *place = byte.to_ascii_uppercase();
+        }
+        Ok(Pin { page, length: given.len() })
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Never true: an empty PIN has no shape. (An empty VERIFY would be the question for the tries left.)
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Appends the PIN to a command buffer. The buffer must have room for it, or growing it would
+    /// leave a copy behind, and must wipe itself.
+    ///
+    /// Returns false, and appends nothing, in a forked child, where the page reads as zeros.
+    #[must_use]
+    pub fn write_to(&self, command: &mut Vec<u8>) -> bool {
+        let bytes = self.page.bytes().get(..self.length).unwrap_or_default();
+        let intact = !bytes.contains(&0);
+        if intact {
+            command.extend_from_slice(bytes);
+        }
+        intact
+    }
+
+    fn digest(&self, salt: &[u8; 32]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(salt);
+        hash.update(self.page.bytes().get(..self.length).unwrap_or_default());
+        hash.finalize().into()
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pin(hidden)")
+    }
+}
+
+/// The values that a card refused during this insertion, as salted hashes, so that none of them is
+/// sent twice. Forgotten on success, removal and finalize.
+#[derive(Debug, Default)]
+pub struct Refused {
+    /// Fresh for each insertion; `None` until the first refusal.
+    salt: Option<[u8; 32]>,
+    digests: Vec<[u8; 32]>,
+}
+
+impl Refused {
+    /// Was this value refused before?
+    pub fn contains(&self, pin: &Pin) -> bool {
+        self.salt.is_some_and(|salt| self.digests.contains(&pin.digest(&salt)))
+    }
+
+    /// Remembers a value that the card refused.
+    pub fn remember(&mut self, pin: &Pin) {
+        if self.salt.is_none() {
+            let mut fresh = [0; 32];
+            // Without randomness nothing is remembered: an unsalted hash of four digits is the PIN.
+            if getrandom::fill(&mut fresh).is_err() {
+                return;
+            }
+            self.salt = Some(fresh);
+        }
+        if let Some(salt) = self.salt {
+            self.digests.push(pin.digest(&salt));
+        }
+    }
+
+    /// Forgets all of them.
+    pub fn forget(&mut self) {
+        self.salt.zeroize();
+        self.digests.zeroize();
+    }
+}
+
+impl Drop for Refused {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+/// One private page from the system, of which the first [`MAX_LENGTH`] bytes are used.
+struct Page {
+    start: NonNull<u8>,
+    size: usize,
+}
+
+// SAFETY: the page belongs to this value alone; nothing about it is bound to a thread.
+unsafe impl Send for Page {}
+// SAFETY: shared references only read.
+unsafe impl Sync for Page {}
+
+impl Page {
+    fn new() -> Option<Page> {
+        // SAFETY: sysconf only reads a constant of the system.
+        let size = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
+        // SAFETY: asks for fresh memory at no particular address; no existing memory is touched.
+        let start = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return None;
+        }
+        let page = Page { start: NonNull::new(start.cast())?, size };
+        page.protect();
+        Some(page)
+    }
+
+    /// Keeps the page out of swap, core dumps and forked children. A system that refuses one of
+    /// these (a memory lock limit of 0) gets a warning, not a failure: without any login the holder
+    /// would turn to a program that keeps the PIN on its heap.
+    fn protect(&self) {
+        // SAFETY: start and size are those of the mapping, which lives as long as self.
+        let locked = unsafe { libc::mlock(self.start.as_ptr().cast(), self.size) };
+        if locked != 0 {
+            log::warn!("the memory for the PIN could not be locked (RLIMIT_MEMLOCK)");
+        }
+        #[cfg(target_os = "linux")]
+        for advice in [libc::MADV_DONTDUMP, libc::MADV_WIPEONFORK] {
+            // SAFETY: as above; both kinds of advice leave the content as it is.
+            let taken = unsafe { libc::madvise(self.start.as_ptr().cast(), self.size, advice) };
+            if taken != 0 {
+                log::warn!("the system does not take memory advice {advice} for the PIN's page");
+            }
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: the mapping is at least one page, MAX_LENGTH is less, and mmap gives zeroed memory.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), MAX_LENGTH) }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`, and `&mut self` says that nobody else looks.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), MAX_LENGTH) }
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.bytes_mut().zeroize();
+        // SAFETY: the mapping is ours and nobody has a reference to it any more. munmap also unlocks.
+        let freed = unsafe { libc::munmap(self.start.as_ptr().cast(), self.size) };
+        debug_assert_eq!(freed, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(pin: &Pin) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(MAX_LENGTH);
+        assert!(pin.write_to(&mut bytes));
+        bytes
+    }
+
+    #[test]
+    fn four_digits_and_nothing_else() {
+        assert_eq!(shown(&Pin::parse(Shape::FourDigits, b"0123").unwrap()), b"0123");
+        for (given, why) in [
+            (&b""[..], Error::Length),
+            (b"123", Error::Length),
+            (b"12345", Error::Length),
+            (b"ABC123", Error::Length),
+            (b"12a4", Error::Characters),
+            (b"12 4", Error::Characters),
+            ("１".as_bytes(), Error::Length),
+            (&[b'1'; 300], Error::Length),
+            (b"123\0", Error::Characters),
+        ] {
+            assert_eq!(Pin::parse(Shape::FourDigits, given).unwrap_err(), why, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_raised() {
+        assert_eq!(shown(&Pin::parse(Shape::Password, b"abC123").unwrap()), b"ABC123");
+        assert_eq!(shown(&Pin::parse(Shape::Password, &[b'Z'; 16]).unwrap()), [b'Z'; 16]);
+        for (given, why) in [
+            (&b"1234"[..], Error::Length),
+            (b"ABC12", Error::Length),
+            (&[b'Z'; 17], Error::Length),
+            (b"ABC 12", Error::Characters),
+            (b"ABC-12", Error::Characters),
+            ("ＡＢ".as_bytes(), Error::Characters),
+            ("ABC1é".as_bytes(), Error::Characters),
+        ] {
+            assert_eq!(Pin::parse(Shape::Password, given).unwrap_err(), why, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_not_printed() {
+        let pin = Pin::parse(Shape::FourDigits, b"4711").unwrap();
+        assert_eq!(format!("{pin:?}"), "Pin(hidden)");
+    }
+
+    #[test]
+    fn refused_values_are_known_again_until_forgotten() {
+        let wrong = Pin::parse(Shape::Password, b"WRONG1").unwrap();
+        let other = Pin::parse(Shape::Password, b"WRONG2").unwrap();
+        let mut refused = Refused::default();
+        assert!(!refused.contains(&wrong));
+        refused.remember(&wrong);
+        assert!(refused.contains(&Pin::parse(Shape::Password, b"wrong1").unwrap()));
+        assert!(!refused.contains(&other));
+        refused.forget();
+        assert!(!refused.contains(&wrong));
+    }
+
+    #[test]
+    fn a_forked_child_finds_nothing() {
+        let pin = Pin::parse(Shape::FourDigits, b"4711").unwrap();
+        // SAFETY: the child calls nothing but `write_to` on room that exists, and _exit.
+        let child = unsafe { libc::fork() };
+        let mut bytes = Vec::with_capacity(MAX_LENGTH);
+        if child == 0 {
+            let leaked = pin.write_to(&mut bytes);
+            // SAFETY: ends the child at once, without running the parent's destructors.
+            unsafe { libc::_exit(i32::from(leaked)) };
+        }
+        let mut status = -1;
+        // SAFETY: waits for our own child; status is a valid place.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert_eq!(status, 0, "the child could read the PIN");
+        assert!(pin.write_to(&mut bytes));
+    }
+}

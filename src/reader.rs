@@ -1,0 +1,385 @@
+//! A reader and the card in it: one connection, one lock, whichever of its two slots is asked.
+//! It uses `card` and `transport`. It knows nothing of sessions and logins.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use log::debug;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+
+use crate::card::certificate::Certificate;
+use crate::card::files::{CertificateFile, Kind, Role};
+use crate::card::{self, Access, Face, JpkiCard, Shown};
+use crate::error::{Error, Result, Rv};
+use crate::transport::{self, Insertion, Transport};
+
+/// A reader, by its name, for the whole life of the module.
+pub struct Reader {
+    name: String,
+    transport: Arc<dyn Transport>,
+    /// The roles that are shown: whose tries a card is asked for when it is opened.
+    roles: Vec<Role>,
+    /// Lock 5: the card, for one transaction.
+    held: Mutex<Held>,
+    /// What is known without asking the card. Held for a comparison only, so that polling never
+    /// waits for a signature.
+    known: Mutex<Known>,
+    /// What slot events have told of it.
+    told: Mutex<Option<Insertion>>,
+}
+
+#[derive(Default)]
+struct Held {
+    /// The insertion that `card` belongs to.
+    number: u64,
+    card: Option<JpkiCard>,
+}
+
+#[derive(Clone)]
+enum Known {
+    Nothing,
+    /// Somebody else's card: left alone until it is taken out.
+    Foreign(Insertion),
+    Ours(Arc<Inserted>),
+}
+
+/// A My Number card in a reader, from its insertion to its removal.
+pub struct Inserted {
+    /// Ours alone, never used again: tells this insertion from every other one.
+    number: u64,
+    insertion: Insertion,
+    /// Card or phone.
+    pub kind: Kind,
+    /// Model from EF 0006; may be empty.
+    pub model: String,
+    /// Serial number of both tokens: 16 hexadecimal digits.
+    pub serial: String,
+    /// The authentication certificate can be read without a PIN.
+    pub public_certificate: bool,
+    /// The card has refused PSS.
+    pub pss_refused: AtomicBool,
+    certificates: Mutex<[File; 4]>,
+    tries: Mutex<[Option<u8>; 2]>,
+}
+
+/// What is known of a certificate file.
+#[derive(Clone, Default)]
+enum File {
+    #[default]
+    Unread,
+    Absent,
+    Read(Arc<Certificate>),
+}
+
+/// Gives each insertion its number.
+static INSERTIONS: AtomicU64 = AtomicU64::new(1);
+
+impl Reader {
+    /// A reader of which nothing is known but its name.
+    /// `told`: the card in it that is no news.
+    pub fn new(
+        name: String,
+        transport: Arc<dyn Transport>,
+        roles: Vec<Role>,
+        told: Option<Insertion>,
+    ) -> Reader {
+        let (known, told) = (Mutex::new(Known::Nothing), Mutex::new(told));
+        Reader { name, transport, roles, held: Mutex::default(), known, told }
+    }
+
+    /// Is this another state than slot events have told? From now on they have.
+    pub fn is_news(&self, seen: Option<Insertion>) -> bool {
+        std::mem::replace(&mut *self.told.lock(), seen) != seen
+    }
+
+    /// As PC/SC calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is in it at this moment, compared with what was. Costs no APDU.
+    ///
+    /// # Errors
+    /// What [`Transport::insertion`] says.
+    pub fn look(&self) -> Result<Option<Insertion>> {
+        let seen = self.transport.insertion(&self.name);
+        self.notice(seen.clone().unwrap_or_default());
+        match seen {
+            Err(transport::Error::NoReader) => Ok(None),
+            other => Ok(other?),
+        }
+    }
+
+    /// Takes note of what somebody saw in it.
+    pub fn notice(&self, seen: Option<Insertion>) {
+        let mut known = self.known.lock();
+        let before = match &*known {
+            Known::Nothing => return,
+            Known::Foreign(insertion) => *insertion,
+            Known::Ours(inserted) => inserted.insertion,
+        };
+        if seen != Some(before) {
+            debug!("{}: the card is gone", self.name);
+            *known = Known::Nothing;
+        }
+    }
+
+    /// Is this card still the one in the reader, as far as is known? Costs nothing.
+    pub fn holds(&self, inserted: &Arc<Inserted>) -> bool {
+        matches!(&*self.known.lock(), Known::Ours(now) if Arc::ptr_eq(now, inserted))
+    }
+
+    /// As [`Reader::holds`], by the insertion's number.
+    pub fn holds_number(&self, number: u64) -> bool {
+        matches!(&*self.known.lock(), Known::Ours(now) if now.number == number)
+    }
+
+    /// The My Number card in it. The first call after an insertion opens it.
+    ///
+    /// # Errors
+    /// `CKR_TOKEN_NOT_PRESENT`, `CKR_TOKEN_NOT_RECOGNIZED`, and what the card says.
+    pub fn inserted(&self) -> Result<Arc<Inserted>> {
+        if let Some(answer) = self.known_card()? {
+            return answer;
+        }
+        let mut held = self.held.lock();
+        // Another thread may have opened it while we waited.
+        match self.known_card()? {
+            Some(answer) => answer,
+            None => self.open(&mut held),
+        }
+    }
+
+    /// What is known of the card that is in the reader now; `None`: nothing yet.
+    fn known_card(&self) -> Result<Option<Result<Arc<Inserted>>>> {
+        if self.look()?.is_none() {
+            return Err(Rv::TokenNotPresent.into());
+        }
+        Ok(match &*self.known.lock() {
+            Known::Nothing => None,
+            Known::Foreign(_) => Some(Err(Rv::TokenNotRecognized.into())),
+            Known::Ours(inserted) => Some(Ok(Arc::clone(inserted))),
+        })
+    }
+
+    fn open(&self, held: &mut Held) -> Result<Arc<Inserted>> {
+        held.card = None;
+        // Asked before the card: if it is changed while we read, the number is the old card's, and
+        // the next look at the reader throws all of it away.
+        let insertion = self.transport.insertion(&self.name)?.ok_or(Rv::TokenNotPresent)?;
+        let opened = self.connect_and_open().or_else(|error| match error {
+            // Contactless cards fail like this when they have just been laid down.
+            card::Error::Transport(transport::Error::Failed(cause)) => {
+                debug!("{}: opened again after: {cause}", self.name);
+                self.connect_and_open()
+            }
+            other => Err(other),
+        });
+        match opened {
+            Ok((mut card, face)) => {
+                let number = INSERTIONS.fetch_add(1, Ordering::Relaxed);
+                let inserted = Arc::new(Inserted::new(number, insertion, face));
+                inserted.note_tries(&mut card);
+                *held = Held { number, card: Some(card) };
+                *self.known.lock() = Known::Ours(Arc::clone(&inserted));
+                Ok(inserted)
+            }
+            Err(card::Error::NotJpki) => {
+                *self.known.lock() = Known::Foreign(insertion);
+                Err(Rv::TokenNotRecognized.into())
+            }
+            Err(card::Error::Transport(transport::Error::Removed)) => Err(Rv::TokenNotPresent.into()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn connect_and_open(&self) -> std::result::Result<(JpkiCard, Face), card::Error> {
+        JpkiCard::open(self.transport.connect(&self.name)?, &self.roles)
+    }
+
+    /// Does something with the card, if it is still the one that was inserted then.
+    ///
+    /// # Errors
+    /// `CKR_DEVICE_REMOVED`, and what the card says.
+    pub fn with_card<T>(
+        &self,
+        inserted: &Arc<Inserted>,
+        work: impl FnOnce(&mut JpkiCard) -> std::result::Result<T, card::Error>,
+    ) -> Result<T> {
+        let mut held = self.held.lock();
+        if self.look()?.is_none() || !self.holds(inserted) || held.number != inserted.number {
+            return Err(Rv::DeviceRemoved.into());
+        }
+        let card = held.card.as_mut().ok_or(Rv::DeviceRemoved)?;
+        let result = self.attach(card).and_then(|()| work(card));
+        inserted.note_tries(card);
+        if let Err(error) = &result {
+            self.react(error, card);
+        }
+        result.map_err(|error| match error {
+            // The card was there a moment ago, and a session of it is in somebody's hands.
+            card::Error::Transport(transport::Error::NoCard) => Rv::DeviceRemoved.into(),
+            other => Error::Card(other),
+        })
+    }
+
+    fn attach(&self, card: &mut JpkiCard) -> std::result::Result<(), card::Error> {
+        if !card.is_attached() {
+            card.attach(self.transport.connect(&self.name)?);
+        }
+        Ok(())
+    }
+
+    /// After a failure: is the card gone, is the connection to be made anew, or was it only a no?
+    fn react(&self, error: &card::Error, card: &mut JpkiCard) {
+        use card::Error as C;
+        use transport::Error as T;
+        match error {
+            C::AnotherCard | C::Transport(T::NoCard | T::Removed | T::NoReader | T::NoService(_)) => {
+                card.detach();
+                *self.known.lock() = Known::Nothing;
+            }
+            C::Unexplained { .. } | C::Malformed(_) | C::SignatureWrong | C::Transport(_) => card.detach(),
+            C::NotJpki
+            | C::Unproven
+            | C::PinIncorrect { .. }
+            | C::PinLocked
+            | C::LastTryKept
+            | C::RefusedBefore
+            | C::NotVerified
+            | C::FileAbsent
+            | C::SchemeRefused
+            | C::InputRefused
+            | C::NewPinRefused => {}
+        }
+    }
+
+    /// A certificate of the card; read once in an insertion. `access`: how to open the file.
+    ///
+    /// # Errors
+    /// What the card says. `Ok(None)`: there is no such certificate, or it is locked.
+    pub fn certificate(
+        &self,
+        inserted: &Arc<Inserted>,
+        file: CertificateFile,
+        access: Option<Access<'_>>,
+    ) -> Result<Option<Arc<Certificate>>> {
+        if let Some(answer) = inserted.certificate(file) {
+            return Ok(answer);
+        }
+        self.with_card(inserted, |card| {
+            // Another thread may have read it while we waited for the card.
+            if let Some(answer) = inserted.certificate(file) {
+                return Ok(answer);
+            }
+            match card.read_certificate(file, access) {
+                Err(card::Error::NotVerified) if access.is_none() => Ok(None),
+                Err(card::Error::FileAbsent) => {
+                    inserted.note_certificate(file, None);
+                    Ok(None)
+                }
+                read => Ok(Some(inserted.note_certificate(file, Some(read?)))).map(Option::flatten),
+            }
+        })
+    }
+
+    /// Lets go of the card, waiting for a call under way at most so long.
+    pub fn close(&self, patience: Duration) {
+        *self.known.lock() = Known::Nothing;
+        if let Some(mut held) = self.held.try_lock_for(patience) {
+            held.card = None;
+        }
+    }
+}
+
+impl Inserted {
+    fn new(number: u64, insertion: Insertion, face: Face) -> Inserted {
+        let serial = serial_number(&face);
+        let public_certificate = matches!(face.certificate, Shown::Open(_));
+        let inserted = Inserted {
+            number,
+            insertion,
+            kind: face.kind,
+            model: face.model,
+            serial,
+            public_certificate,
+            pss_refused: AtomicBool::new(false),
+            certificates: Mutex::default(),
+            tries: Mutex::default(),
+        };
+        match face.certificate {
+            Shown::Open(certificate) => {
+                inserted.note_certificate(CertificateFile::Authentication, Some(certificate));
+            }
+            Shown::Absent => {
+                inserted.note_certificate(CertificateFile::Authentication, None);
+            }
+            Shown::Locked => {}
+        }
+        inserted
+    }
+
+    /// Ours alone, never used again.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What is known of a certificate: `None`, nothing yet; `Some(None)`, that the card has none.
+    pub fn certificate(&self, file: CertificateFile) -> Option<Option<Arc<Certificate>>> {
+        match &self.certificates.lock()[index(file)] {
+            File::Unread => None,
+            File::Absent => Some(None),
+            File::Read(certificate) => Some(Some(Arc::clone(certificate))),
+        }
+    }
+
+    /// Keeps a certificate, or that there is none, until the card is taken out.
+    pub fn note_certificate(
+        &self,
+        file: CertificateFile,
+        certificate: Option<Certificate>,
+    ) -> Option<Arc<Certificate>> {
+        let certificate = certificate.map(Arc::new);
+        self.certificates.lock()[index(file)] = match &certificate {
+            Some(certificate) => File::Read(Arc::clone(certificate)),
+            None => File::Absent,
+        };
+        certificate
+    }
+
+    /// Tries left of a PIN as the card told them last.
+    pub fn tries(&self, role: Role) -> Option<u8> {
+        let [authentication, signature] = *self.tries.lock();
+        match role {
+            Role::Authentication => authentication,
+            Role::Signature => signature,
+        }
+    }
+
+    fn note_tries(&self, card: &mut JpkiCard) {
+        *self.tries.lock() = Role::ALL.map(|role| card.known_tries(role));
+    }
+}
+
+/// Place of a file in [`Inserted::certificates`].
+fn index(file: CertificateFile) -> usize {
+    match file {
+        CertificateFile::Authentication => 0,
+        CertificateFile::Signature => 1,
+        CertificateFile::AuthenticationAuthority => 2,
+        CertificateFile::SignatureAuthority => 3,
+    }
+}
+
+/// 16 hexadecimal digits of the SHA-256 of the authentication certificate's public key: unique, the
+/// same each time, not personal. A card that hides its certificate has nothing else of its own that
+/// can be read: its token information must do, and may be the same on two phones.
+fn serial_number(face: &Face) -> String {
+    let hash = match &face.certificate {
+        Shown::Open(certificate) => Sha256::digest(certificate.public_key_info()),
+        Shown::Locked | Shown::Absent => Sha256::digest(&face.token_information),
+    };
+    hash.iter().take(8).map(|byte| format!("{byte:02X}")).collect()
+}

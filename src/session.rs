@@ -1,0 +1,183 @@
+//! A session and the operations under way in it.
+//! It holds what an operation needs and knows which one may begin. It never talks to a card.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use cryptoki_sys::*;
+use parking_lot::Mutex;
+
+use crate::card::certificate::Certificate;
+use crate::error::{Result, Rv};
+use crate::mechanism::{Hash, Hasher, Message, Padding};
+use crate::reader::Inserted;
+use crate::slot::Slot;
+
+/// An application's connection to a token.
+pub struct Session {
+    /// Where it was opened.
+    pub slot: Arc<Slot>,
+    /// The card that was there then. When that card goes, the session is dead for good.
+    pub inserted: Arc<Inserted>,
+    /// `CKF_RW_SESSION`.
+    pub read_write: bool,
+    /// Lock 3.
+    pub operations: Mutex<Operations>,
+}
+
+/// One operation of each kind may be under way at the same time (PKCS#11 3.2, 5.7 ff.).
+#[derive(Default)]
+pub struct Operations {
+    /// Handles that a search found and has not told yet.
+    pub find: Option<VecDeque<CK_OBJECT_HANDLE>>,
+    /// `C_SignInit`.
+    pub sign: Option<Signing>,
+    /// `C_VerifyInit` and `C_VerifySignatureInit`.
+    pub verify: Option<Verifying>,
+    /// `C_VerifyRecoverInit`.
+    pub verify_recover: Option<rsa::PublicKey>,
+    /// `C_DigestInit`.
+    pub digest: Option<Digesting>,
+    /// `C_MessageSignInit`.
+    pub message_sign: Option<MessageSigning>,
+    /// `C_MessageVerifyInit`.
+    pub message_verify: Option<MessageVerifying>,
+}
+
+/// A signature of the token's key.
+pub struct Signing {
+    /// The key's certificate: the length of the signature, and its proof.
+    pub certificate: Arc<Certificate>,
+    /// The data so far.
+    pub message: Message,
+    /// `C_SignUpdate` was called: `C_Sign` may not be.
+    pub in_parts: bool,
+}
+
+/// A signature to be checked.
+pub struct Verifying {
+    /// With this key.
+    pub key: rsa::PublicKey,
+    /// The data so far.
+    pub message: Message,
+    /// Data have come in parts already.
+    pub in_parts: bool,
+    /// Given at the start (`C_VerifySignatureInit`), or `None`.
+    pub signature: Option<Vec<u8>>,
+}
+
+/// A hash of the application's data.
+#[derive(Clone)]
+pub struct Digesting {
+    /// Which one.
+    pub hash: Hash,
+    /// The data so far.
+    pub hasher: Hasher,
+    /// `C_DigestUpdate` was called: `C_Digest` may not be.
+    pub in_parts: bool,
+}
+
+/// Signatures over one message after the other with one key (PKCS#11 3.2, 5.14).
+pub struct MessageSigning {
+    /// The key's certificate.
+    pub certificate: Arc<Certificate>,
+    /// How it signs.
+    pub padding: Padding,
+    /// The message that was begun.
+    pub message: Option<Message>,
+}
+
+/// The same for checking (PKCS#11 3.2, 5.17).
+pub struct MessageVerifying {
+    /// With this key.
+    pub key: rsa::PublicKey,
+    /// How it was signed.
+    pub padding: Padding,
+    /// The message that was begun.
+    pub message: Option<Message>,
+}
+
+impl Session {
+    /// A fresh one, without operations.
+    pub fn new(slot: Arc<Slot>, inserted: Arc<Inserted>, read_write: bool) -> Session {
+        Session { slot, inserted, read_write, operations: Mutex::default() }
+    }
+
+    /// Is the user logged in to its token?
+    pub fn is_logged_in(&self) -> bool {
+        self.slot.is_logged_in(&self.inserted)
+    }
+
+    /// `CKS_…` (PKCS#11 3.2, 5.6).
+    pub fn state(&self) -> CK_STATE {
+        match (self.read_write, self.is_logged_in()) {
+            (false, false) => CKS_RO_PUBLIC_SESSION,
+            (false, true) => CKS_RO_USER_FUNCTIONS,
+            (true, false) => CKS_RW_PUBLIC_SESSION,
+            (true, true) => CKS_RW_USER_FUNCTIONS,
+        }
+    }
+}
+
+impl Operations {
+    /// Ends the operations that the flags name (`C_SessionCancel`, PKCS#11 3.2, 5.6).
+    pub fn cancel(&mut self, flags: CK_FLAGS) {
+        let named = |flag| flags & flag != 0;
+        if named(CKF_FIND_OBJECTS) {
+            self.find = None;
+        }
+        if named(CKF_SIGN) {
+            self.sign = None;
+        }
+        if named(CKF_VERIFY) {
+            self.verify = None;
+        }
+        if named(CKF_VERIFY_RECOVER) {
+            self.verify_recover = None;
+        }
+        if named(CKF_DIGEST) {
+            self.digest = None;
+        }
+        if named(CKF_MESSAGE_SIGN) {
+            self.message_sign = None;
+        }
+        if named(CKF_MESSAGE_VERIFY) {
+            self.message_verify = None;
+        }
+    }
+
+    /// Ends what only a logged-in user may go on with.
+    pub fn end_private(&mut self) {
+        self.find = None;
+        self.sign = None;
+        self.message_sign = None;
+    }
+}
+
+/// Puts a new operation in its place, if the place is free.
+///
+/// # Errors
+/// `CKR_OPERATION_ACTIVE`.
+pub fn begin<T>(place: &mut Option<T>, operation: impl FnOnce() -> Result<T>) -> Result<()> {
+    if place.is_some() {
+        return Err(Rv::OperationActive.into());
+    }
+    *place = Some(operation()?);
+    Ok(())
+}
+
+/// The operation under way.
+///
+/// # Errors
+/// `CKR_OPERATION_NOT_INITIALIZED`.
+pub fn under_way<T>(place: &mut Option<T>) -> Result<&mut T> {
+    Ok(place.as_mut().ok_or(Rv::OperationNotInitialized)?)
+}
+
+/// Takes the operation out: whatever happens next, it is over.
+///
+/// # Errors
+/// `CKR_OPERATION_NOT_INITIALIZED`.
+pub fn take<T>(place: &mut Option<T>) -> Result<T> {
+    Ok(place.take().ok_or(Rv::OperationNotInitialized)?)
+}

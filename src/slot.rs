@@ -1,0 +1,432 @@
+//! A slot: one of the two roles of a reader, with the login of its token.
+//! It uses `reader` and `pin`. Sessions and objects are above it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use cryptoki_sys::*;
+use log::{debug, warn};
+use parking_lot::Mutex;
+
+use crate::card::certificate::Certificate;
+use crate::card::files::{CertificateFile, Role, Scheme};
+use crate::card::{self, Access, LastTry};
+use crate::config::{AlwaysAuthenticate, Config, LoginState};
+use crate::error::{Error, Result, Rv};
+use crate::mechanism::Offer;
+use crate::messages::{Language, Message, Token};
+use crate::object::token::Surroundings;
+use crate::pin::{self, Pin, Refused};
+use crate::reader::{Inserted, Reader};
+
+/// What the configuration says about logins and signatures, resolved once.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    last_try: LastTry,
+    login_state: LoginState,
+    always_authenticate: AlwaysAuthenticate,
+    offer: Offer,
+    language: Language,
+}
+
+impl Policy {
+    /// From the configuration.
+    pub fn new(config: &Config) -> Policy {
+        Policy {
+            last_try: match config.last_try {
+                crate::config::LastTry::Guard => LastTry::Keep,
+                crate::config::LastTry::Allow => LastTry::Spend,
+            },
+            login_state: config.login_state,
+            always_authenticate: config.always_authenticate,
+            offer: Offer { pss: config.pss, sha1: config.sha1 },
+            language: config.spoken_language(),
+        }
+    }
+}
+
+/// A slot and the login of the token in it.
+pub struct Slot {
+    /// Its number, the same for a reader's name for the whole life of the module.
+    pub id: CK_SLOT_ID,
+    /// Which of the card's two keys.
+    pub role: Role,
+    /// The reader that it shares with the other role.
+    pub reader: Arc<Reader>,
+    policy: Policy,
+    /// Lock 4.
+    login: Mutex<Login>,
+    /// Number of the insertion that is logged in, 0 for none: the same as in `login`, for those who
+    /// only want to know and must not wait for a signature.
+    logged_in: AtomicU64,
+    /// Something happened that `C_WaitForSlotEvent` has not told yet.
+    pub event: AtomicBool,
+}
+
+#[derive(Default)]
+struct Login {
+    /// The insertion that all of this belongs to.
+    number: u64,
+    key: Key,
+    refused: Refused,
+}
+
+/// By what means the private key can be used.
+#[derive(Default)]
+enum Key {
+    /// Nobody is logged in.
+    #[default]
+    Closed,
+    /// With this PIN, sent again in each transaction.
+    Pin(Pin),
+    /// The card was left open (`login_state = "card"`).
+    OnCard,
+    /// The login is there, but the key wants its PIN for each signature and has had one.
+    Spent,
+}
+
+impl Slot {
+    /// An empty slot.
+    pub fn new(id: CK_SLOT_ID, role: Role, reader: Arc<Reader>, policy: Policy) -> Slot {
+        let (login, logged_in, event) = (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
+        Slot { id, role, reader, policy, login, logged_in, event }
+    }
+
+    /// The token, opened if need be.
+    ///
+    /// # Errors
+    /// As [`Reader::inserted`].
+    pub fn token(&self) -> Result<Arc<Inserted>> {
+        self.reader.inserted()
+    }
+
+    /// Is the user logged in to this insertion? Never waits.
+    pub fn is_logged_in(&self, inserted: &Inserted) -> bool {
+        self.logged_in.load(Ordering::Acquire) == inserted.number()
+    }
+
+    /// What the token signs with, at the moment.
+    pub fn offer(&self, inserted: &Inserted) -> Offer {
+        let refused = inserted.pss_refused.load(Ordering::Relaxed);
+        Offer { pss: self.policy.offer.pss && !refused, ..self.policy.offer }
+    }
+
+    /// Does the key want its PIN for each signature?
+    pub fn always_authenticate(&self) -> bool {
+        match self.policy.always_authenticate {
+            // The signature key binds its holder by law; the card itself asks once only
+            // (jpki-card.md, section 5), so this is policy.
+            AlwaysAuthenticate::Auto => self.role == Role::Signature,
+            AlwaysAuthenticate::Yes => true,
+            AlwaysAuthenticate::No => false,
+        }
+    }
+
+    /// All that an object's attributes can depend on.
+    pub fn surroundings(&self, inserted: &Inserted) -> Surroundings {
+        let certificate = inserted.certificate(self.role.certificate()).flatten();
+        Surroundings {
+            role: self.role,
+            serial: inserted.serial.clone(),
+            kind: inserted.kind,
+            public_certificate: inserted.public_certificate,
+            always_authenticate: self.always_authenticate(),
+            offer: self.offer(inserted),
+            tries: inserted.tries(self.role),
+            end_date: certificate.map(|certificate| certificate.not_after()),
+        }
+    }
+
+    /// `C_Login` as user: sends the PIN, if it can be right.
+    ///
+    /// # Errors
+    /// `CKR_USER_ALREADY_LOGGED_IN`, `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, and what the card says.
+    pub fn login(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<()> {
+        let mut login = self.lock(inserted);
+        if !matches!(login.key, Key::Closed) {
+            return Err(Rv::UserAlreadyLoggedIn.into());
+        }
+        self.authenticate(&mut login, inserted, given)
+    }
+
+    /// `C_Login` for one use of a key that wants it. What was there before is there no longer.
+    ///
+    /// # Errors
+    /// As [`Slot::login`], and `CKR_USER_NOT_LOGGED_IN`.
+    pub fn login_again(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<()> {
+        let mut login = self.lock(inserted);
+        if matches!(login.key, Key::Closed) {
+            return Err(Rv::UserNotLoggedIn.into());
+        }
+        let result = self.authenticate(&mut login, inserted, given);
+        if let Err(Error::Card(card::Error::PinLocked)) = result {
+            // PKCS#11 3.2, 4.9: this also logs the user out.
+            self.clear(&mut login);
+        }
+        result
+    }
+
+    fn authenticate(&self, login: &mut Login, inserted: &Arc<Inserted>, given: &[u8]) -> Result<()> {
+        let pin = Pin::parse(self.role.pin_shape(), given).map_err(|error| match error {
+            pin::Error::Memory => Rv::HostMemory,
+            pin::Error::Length | pin::Error::Characters => {
+                self.tell(&Message::PinShape { token: self.role.into() });
+                Rv::PinIncorrect
+            }
+        })?;
+        self.check_not_refused(login, &pin)?;
+        let keep_open = self.policy.login_state == LoginState::Card;
+        // In the same transaction, what only this PIN opens: whoever logs in wants the certificate
+        // next, and the card would have to be told the PIN once more for it.
+        let file = Some(self.role.certificate()).filter(|&file| inserted.certificate(file).is_none());
+        let answer = self.reader.with_card(inserted, |card| {
+            card.login(self.role, &pin, self.policy.last_try, file, keep_open)
+        });
+        match answer {
+            Ok(read) => {
+                if let (Some(file), Some(read)) = (file, read) {
+                    note_certificate(inserted, file, read);
+                }
+                login.refused.forget();
+                login.key = if keep_open { Key::OnCard } else { Key::Pin(pin) };
+                self.logged_in.store(inserted.number(), Ordering::Release);
+                Ok(())
+            }
+            Err(error) => {
+                self.note_refusal(login, &pin, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// A value that this card refused is not sent again.
+    fn check_not_refused(&self, login: &Login, pin: &Pin) -> Result<()> {
+        if login.refused.contains(pin) {
+            self.tell(&Message::RefusedBefore { token: self.role.into() });
+            return Err(card::Error::RefusedBefore.into());
+        }
+        Ok(())
+    }
+
+    fn note_refusal(&self, login: &mut Login, pin: &Pin, error: &Error) {
+        let token = self.role.into();
+        let Error::Card(error) = error else { return };
+        match *error {
+            card::Error::PinIncorrect { left } => {
+                login.refused.remember(pin);
+                self.tell(&Message::WrongPin { token, tries_left: left });
+            }
+            card::Error::PinLocked => self.tell(&Message::PinLocked { token }),
+            card::Error::LastTryKept => self.tell(&Message::LastTryKept { token }),
+            _ => {}
+        }
+    }
+
+    /// `C_Logout`.
+    ///
+    /// # Errors
+    /// `CKR_USER_NOT_LOGGED_IN`.
+    pub fn logout(&self, inserted: &Arc<Inserted>) -> Result<()> {
+        let mut login = self.lock(inserted);
+        if matches!(login.key, Key::Closed) {
+            return Err(Rv::UserNotLoggedIn.into());
+        }
+        let on_card = matches!(login.key, Key::OnCard);
+        self.clear(&mut login);
+        if on_card && let Err(error) = self.reader.with_card(inserted, card::JpkiCard::logout) {
+            // A card that cannot be reached has lost its power, or will have before long.
+            debug!("logout: {error}");
+        }
+        Ok(())
+    }
+
+    /// Forgets the login if it is one to a card that is no longer there. Does not wait for a
+    /// signature under way: that one finds out by itself.
+    pub fn forget_removed(&self) {
+        if let Some(mut login) = self.login.try_lock()
+            && !self.reader.holds_number(login.number)
+        {
+            self.clear(&mut login);
+            login.refused.forget();
+        }
+    }
+
+    /// Ends the login for good, at `C_Finalize`, waiting for a call under way at most so long.
+    pub fn close(&self, patience: Duration) {
+        if let Some(mut login) = self.login.try_lock_for(patience) {
+            let on_card = matches!(login.key, Key::OnCard);
+            self.clear(&mut login);
+            login.refused.forget();
+            if on_card && let Ok(inserted) = self.reader.inserted() {
+                let _ = self.reader.with_card(&inserted, card::JpkiCard::logout);
+            }
+        }
+    }
+
+    /// `C_SetPIN`.
+    ///
+    /// # Errors
+    /// `CKR_PIN_INCORRECT` (old one), `CKR_PIN_LEN_RANGE` and `CKR_PIN_INVALID` (new one), `CKR_PIN_LOCKED`,
+    /// and what the card says.
+    pub fn set_pin(&self, inserted: &Arc<Inserted>, old: &[u8], new: &[u8]) -> Result<()> {
+        let token = self.role.into();
+        let shape = self.role.pin_shape();
+        let mut login = self.lock(inserted);
+        // The new one first: a wrong new PIN must not cost a look at the old one.
+        let new = Pin::parse(shape, new).map_err(|error| {
+            self.tell(&Message::NewPinShape { token });
+            match error {
+                pin::Error::Length => Rv::PinLenRange,
+                pin::Error::Characters => Rv::PinInvalid,
+                pin::Error::Memory => Rv::HostMemory,
+            }
+        })?;
+        let old = Pin::parse(shape, old).map_err(|_| {
+            self.tell(&Message::PinShape { token });
+            Rv::PinIncorrect
+        })?;
+        self.check_not_refused(&login, &old)?;
+        let changed = self
+            .reader
+            .with_card(inserted, |card| card.change_pin(self.role, &old, &new, self.policy.last_try));
+        if let Err(error) = changed {
+            self.note_refusal(&mut login, &old, &error);
+            if matches!(error, Error::Card(card::Error::Transport(_))) {
+                self.tell(&Message::PinChangeUnclear { token });
+            }
+            return Err(error);
+        }
+        login.refused.forget();
+        if let Key::Pin(kept) = &mut login.key {
+            *kept = new;
+        }
+        Ok(())
+    }
+
+    /// One signature. A key that wants its PIN each time has none afterwards.
+    ///
+    /// # Errors
+    /// `CKR_USER_NOT_LOGGED_IN`, and what the card says.
+    pub fn sign(
+        &self,
+        inserted: &Arc<Inserted>,
+        scheme: Scheme,
+        input: &[u8],
+        certificate: &Certificate,
+    ) -> Result<Vec<u8>> {
+        let mut login = self.lock(inserted);
+        let once = self.always_authenticate();
+        let access = match &login.key {
+            Key::Pin(pin) => Access::Pin(pin),
+            Key::OnCard if once => Access::OpenOnce,
+            Key::OnCard => Access::Open,
+            Key::Closed | Key::Spent => return Err(Rv::UserNotLoggedIn.into()),
+        };
+        let answer = self
+            .reader
+            .with_card(inserted, |card| card.sign(self.role, scheme, input, access, certificate));
+        if once {
+            // Used is used, also by a failure.
+            login.key = Key::Spent;
+        }
+        if let Err(Error::Card(error)) = &answer {
+            match error {
+                card::Error::SchemeRefused => {
+                    inserted.pss_refused.store(true, Ordering::Relaxed);
+                    self.tell(&Message::PssWithdrawn);
+                }
+                card::Error::SignatureWrong => self.tell(&Message::SignatureWrong),
+                _ => self.end_if_lost(&mut login, error),
+            }
+        }
+        answer
+    }
+
+    /// A certificate of the token, opened by the login if it has to be.
+    ///
+    /// # Errors
+    /// What the card says. `Ok(None)`: there is none, or it is locked.
+    pub fn certificate(
+        &self,
+        inserted: &Arc<Inserted>,
+        file: CertificateFile,
+    ) -> Result<Option<Arc<Certificate>>> {
+        if let Some(answer) = inserted.certificate(file) {
+            return Ok(answer);
+        }
+        let locked = match file {
+            CertificateFile::Signature => true,
+            CertificateFile::Authentication => !inserted.public_certificate,
+            CertificateFile::AuthenticationAuthority | CertificateFile::SignatureAuthority => false,
+        };
+        if !locked {
+            return self.reader.certificate(inserted, file, None);
+        }
+        let mut login = self.lock(inserted);
+        let access = match &login.key {
+            Key::Pin(pin) => Access::Pin(pin),
+            Key::OnCard => Access::Open,
+            Key::Closed | Key::Spent => return Ok(None),
+        };
+        let answer = self.reader.certificate(inserted, file, Some(access));
+        if let Err(Error::Card(error)) = &answer {
+            self.end_if_lost(&mut login, error);
+        }
+        answer
+    }
+
+    /// Ends the login when the card says, or may not be asked, that the PIN is right.
+    fn end_if_lost(&self, login: &mut Login, error: &card::Error) {
+        if matches!(error, card::Error::NotVerified | card::Error::Unproven) {
+            self.clear(login);
+            self.tell(&Message::LoginLost { token: self.role.into() });
+        }
+    }
+
+    /// Lock 4, with whatever belongs to an earlier card wiped out of it.
+    fn lock(&self, inserted: &Inserted) -> parking_lot::MutexGuard<'_, Login> {
+        let mut login = self.login.lock();
+        if login.number != inserted.number() {
+            self.clear(&mut login);
+            login.refused.forget();
+            login.number = inserted.number();
+        }
+        login
+    }
+
+    fn clear(&self, login: &mut Login) {
+        login.key = Key::Closed;
+        self.logged_in.store(0, Ordering::Release);
+    }
+
+    fn tell(&self, message: &Message) {
+        warn!("{}", message.text(self.policy.language));
+    }
+}
+
+/// Keeps what a login read, or that there was nothing to read.
+fn note_certificate(
+    inserted: &Inserted,
+    file: CertificateFile,
+    read: std::result::Result<Certificate, card::Error>,
+) {
+    match read {
+        Ok(certificate) => {
+            inserted.note_certificate(file, Some(certificate));
+        }
+        Err(card::Error::FileAbsent) => {
+            inserted.note_certificate(file, None);
+        }
+        Err(error) => debug!("the certificate could not be read at login: {error}"),
+    }
+}
+
+impl From<Role> for Token {
+    fn from(role: Role) -> Token {
+        match role {
+            Role::Authentication => Token::Authentication,
+            Role::Signature => Token::Signature,
+        }
+    }
+}

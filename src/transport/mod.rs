@@ -1,0 +1,124 @@
+//! The bottom floor as the others see it: readers, connections, transactions, bytes.
+//! It knows nothing of what an APDU means. Production is [`pcsc`]; tests mount a card simulator here.
+
+pub mod pcsc;
+
+use std::time::Duration;
+
+/// What can go wrong below the card's own words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The reader is empty.
+    #[error("no card in the reader")]
+    NoCard,
+    /// The card was taken out, or another one was put in.
+    #[error("the card was removed")]
+    Removed,
+    /// The reader is gone.
+    #[error("the reader is gone")]
+    NoReader,
+    /// pcscd is not installed, not running, or went away.
+    #[error("the PC/SC service is not there ({0})")]
+    NoService(String),
+    /// polkit (or its like) does not let this user use the reader.
+    #[error("access to the reader is not allowed")]
+    NotAuthorised,
+    /// Another program holds the card exclusively.
+    #[error("another program holds the card")]
+    Busy,
+    /// A wait was ended from outside.
+    #[error("cancelled")]
+    Cancelled,
+    /// Anything else, in the words of the layer below.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A reader as it is at this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReaderState {
+    /// The reader's name, as PC/SC gives it.
+    pub name: String,
+    /// The card in it: the same number means that the very same insertion is still going on.
+    /// `None`: empty.
+    pub insertion: Option<Insertion>,
+}
+
+/// Tells one insertion of a card from the next. PC/SC counts insertions and removals of a reader;
+/// a reset by another program does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Insertion(pub u64);
+
+/// Where readers and cards come from.
+pub trait Transport: Send + Sync {
+    /// All readers and what is in them. Costs no APDU.
+    ///
+    /// # Errors
+    /// [`Error::NoService`], [`Error::NotAuthorised`], [`Error::Failed`].
+    fn survey(&self) -> Result<Vec<ReaderState>, Error>;
+
+    /// The card in one reader. Costs no APDU.
+    ///
+    /// # Errors
+    /// As [`Transport::survey`], and [`Error::NoReader`].
+    fn insertion(&self, reader: &str) -> Result<Option<Insertion>, Error>;
+
+    /// A shared connection to the card in a reader.
+    ///
+    /// # Errors
+    /// As [`Transport::insertion`], and [`Error::NoCard`], [`Error::Busy`].
+    fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, Error>;
+
+    /// Something to wait for events with, on a connection of its own.
+    ///
+    /// # Errors
+    /// [`Error::NoService`], [`Error::NotAuthorised`], [`Error::Failed`].
+    fn watch(&self) -> Result<Box<dyn Watch>, Error>;
+}
+
+/// A connection to one card.
+pub trait Channel: Send {
+    /// Begins a transaction: nobody else talks to the card until the [`Exchange`] ends.
+    ///
+    /// # Errors
+    /// [`Error::Removed`], [`Error::NoReader`], [`Error::NoService`], [`Error::Failed`].
+    fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error>;
+}
+
+/// How a transaction leaves the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// As it is.
+    Leave,
+    /// Without power: it forgets every PIN.
+    PowerDown,
+}
+
+/// One transaction. Dropping it without [`Exchange::end`] ends it with [`Disposition::PowerDown`],
+/// because then nobody knows what state the card is in.
+pub trait Exchange {
+    /// Was the card reset or powered since the last transaction of this connection?
+    fn was_reset(&self) -> bool;
+
+    /// Sends one command, returns the answer with its status word.
+    ///
+    /// # Errors
+    /// [`Error::Removed`], [`Error::NoReader`], [`Error::NoService`], [`Error::Failed`].
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Error>;
+
+    /// Ends the transaction.
+    ///
+    /// # Errors
+    /// As [`Exchange::transmit`].
+    fn end(self: Box<Self>, disposition: Disposition) -> Result<(), Error>;
+}
+
+/// Waits for readers and cards to come and go.
+pub trait Watch: Send {
+    /// Waits until something differs from what the last call saw, or `timeout` is over. Whoever
+    /// wants to know what happened asks [`Transport::survey`].
+    ///
+    /// # Errors
+    /// [`Error::NoService`], [`Error::NotAuthorised`], [`Error::Failed`].
+    fn wait(&mut self, timeout: Duration) -> Result<(), Error>;
+}

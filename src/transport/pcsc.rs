@@ -1,0 +1,279 @@
+//! PC/SC, through the `pcsc` crate: the only file that names it.
+//! Each connection has a context of its own, so that two readers work side by side
+//! (pcsc-lite serves one call at a time on a context). It never starts a thread.
+
+use std::ffi::CString;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::debug;
+use parking_lot::Mutex;
+use pcsc::{Card, Context, Protocols, ReaderState as PcscReaderState, Scope, ShareMode, State};
+
+use super::{Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch};
+
+/// How long a card that somebody else has just powered off may refuse to be connected. pcscd 1.9 was
+/// measured to need up to 0.7 s (architecture.md, "What pcscd 1.9 does").
+const UNPOWERED_PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Between two attempts meanwhile.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Room for the longest answer of a short APDU, and for a card that does not keep to it.
+const RECEIVE_ROOM: usize = pcsc::MAX_BUFFER_SIZE;
+
+/// The system's PC/SC service.
+#[derive(Default)]
+pub struct Pcsc {
+    /// For questions that cost no APDU.
+    questions: Mutex<Questions>,
+}
+
+#[derive(Default)]
+struct Questions {
+    /// Made at the first question, and again when it has died with pcscd.
+    context: Option<Context>,
+    /// How often it was made. A restarted pcscd counts insertions from the start again; with this
+    /// number before its own, an insertion of before the restart is none of after it.
+    epoch: u32,
+}
+
+impl Pcsc {
+    /// Does not talk to the service yet.
+    pub fn new() -> Pcsc {
+        Pcsc::default()
+    }
+
+    /// Asks a question, a second time on a fresh context if the first one had died.
+    fn ask<T>(&self, question: impl Fn(&Context, u32) -> Result<T, pcsc::Error>) -> Result<T, Error> {
+        let mut kept = self.questions.lock();
+        if let Some(context) = &kept.context {
+            match question(context, kept.epoch) {
+                Err(error) if context_is_dead(error) => debug!("PC/SC context lost: {error}"),
+                answer => return answer.map_err(Error::from),
+            }
+        }
+        // The dead one goes first: pcscd may be back under the same socket.
+        kept.context = None;
+        let context = Context::establish(Scope::User)?;
+        kept.epoch += 1;
+        let answer = question(&context, kept.epoch);
+        if !matches!(answer, Err(error) if context_is_dead(error)) {
+            kept.context = Some(context);
+        }
+        answer.map_err(Error::from)
+    }
+}
+
+impl Transport for Pcsc {
+    fn survey(&self) -> Result<Vec<ReaderState>, Error> {
+        self.ask(|context, epoch| {
+            let mut states = reader_states(context)?;
+            status_now(context, &mut states)?;
+            Ok(states
+                .iter()
+                .filter(|state| !state.event_state().intersects(State::UNKNOWN | State::IGNORE))
+                .map(|state| ReaderState {
+                    name: state.name().to_string_lossy().into_owned(),
+                    insertion: insertion_of(state, epoch),
+                })
+                .collect())
+        })
+    }
+
+    fn insertion(&self, reader: &str) -> Result<Option<Insertion>, Error> {
+        let name = c_name(reader)?;
+        self.ask(|context, epoch| {
+            let mut states = [PcscReaderState::new(name.as_c_str(), State::UNAWARE)];
+            status_now(context, &mut states)?;
+            let [state] = &states;
+            if state.event_state().intersects(State::UNKNOWN | State::IGNORE) {
+                return Err(pcsc::Error::UnknownReader);
+            }
+            Ok(insertion_of(state, epoch))
+        })
+    }
+
+    fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, Error> {
+        let name = c_name(reader)?;
+        let context = Context::establish(Scope::User)?;
+        let card = patiently(|| context.connect(&name, ShareMode::Shared, Protocols::ANY))?;
+        Ok(Box::new(Connection { card }))
+    }
+
+    fn watch(&self) -> Result<Box<dyn Watch>, Error> {
+        Ok(Box::new(Watcher { context: Context::establish(Scope::User)?, states: Vec::new() }))
+    }
+}
+
+/// One shared connection. The context lives inside the card's handle.
+struct Connection {
+    card: Card,
+}
+
+impl Channel for Connection {
+    fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error> {
+        let mut card = &mut self.card;
+        let mut was_reset = false;
+        // Another program may reset the card again between our reconnect and our transaction; twice
+        // in a row is bad luck, more often is a fault.
+        for _ in 0..3 {
+            card = match card.transaction2() {
+                Ok(transaction) => return Ok(Box::new(Transaction { inner: Some(transaction), was_reset })),
+                Err((card, pcsc::Error::ResetCard | pcsc::Error::UnpoweredCard)) => {
+                    was_reset = true;
+                    patiently(|| card.reconnect(ShareMode::Shared, Protocols::ANY, pcsc::Disposition::LeaveCard))?;
+                    card
+                }
+                Err((_, error)) => return Err(error.into()),
+            };
+        }
+        Err(Error::Failed("the card is reset again and again".to_owned()))
+    }
+}
+
+struct Transaction<'a> {
+    /// `None` once it was ended.
+    inner: Option<pcsc::Transaction<'a>>,
+    was_reset: bool,
+}
+
+impl Exchange for Transaction<'_> {
+    fn was_reset(&self) -> bool {
+        self.was_reset
+    }
+
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Error> {
+        let card = self.inner.as_ref().ok_or(Error::Removed)?;
+        let mut room = [0; RECEIVE_ROOM];
+        Ok(card.transmit(command, &mut room)?.to_vec())
+    }
+
+    fn end(mut self: Box<Self>, disposition: Disposition) -> Result<(), Error> {
+        let Some(transaction) = self.inner.take() else { return Ok(()) };
+        let how = match disposition {
+            Disposition::Leave => pcsc::Disposition::LeaveCard,
+            Disposition::PowerDown => pcsc::Disposition::UnpowerCard,
+        };
+        // The transaction that comes back with the error ends itself when it is dropped.
+        transaction.end(how).map_err(|(_, error)| error.into())
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if let Some(transaction) = self.inner.take() {
+            // A panic or an early return: nobody knows what was verified.
+            let _ = transaction.end(pcsc::Disposition::UnpowerCard);
+        }
+    }
+}
+
+/// Waits on a context of its own.
+struct Watcher {
+    context: Context,
+    /// As the last call saw them.
+    states: Vec<PcscReaderState>,
+}
+
+impl Watch for Watcher {
+    fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
+        let started = Instant::now();
+        let known = std::mem::take(&mut self.states);
+        self.states = reader_states(&self.context)?;
+        // A reader that pcscd announces later wakes us too.
+        self.states.push(PcscReaderState::new(pcsc::PNP_NOTIFICATION(), State::UNAWARE));
+        let mut news = known.len() != self.states.len();
+        for state in &mut self.states {
+            match known.iter().find(|old| old.name() == state.name()) {
+                Some(old) => *state = PcscReaderState::new(old.name(), old.event_state()),
+                None => news = true,
+            }
+        }
+        let timeout = if news { Duration::ZERO } else { timeout };
+        match self.context.get_status_change(timeout, &mut self.states) {
+            Ok(()) | Err(pcsc::Error::Timeout) => Ok(()),
+            Err(pcsc::Error::NoReadersAvailable | pcsc::Error::UnknownReader) => {
+                // An answer that comes at once must not become a busy loop.
+                thread::sleep(timeout.saturating_sub(started.elapsed()));
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// All readers, with nothing known about them.
+fn reader_states(context: &Context) -> Result<Vec<PcscReaderState>, pcsc::Error> {
+    let names = match context.list_readers_owned() {
+        Err(pcsc::Error::NoReadersAvailable) => Vec::new(),
+        names => names?,
+    };
+    Ok(names.into_iter().map(|name| PcscReaderState::new(name, State::UNAWARE)).collect())
+}
+
+/// Fills in what the readers hold at this moment.
+fn status_now(context: &Context, states: &mut [PcscReaderState]) -> Result<(), pcsc::Error> {
+    if states.is_empty() {
+        // The call would refuse to wait for nothing.
+        return Ok(());
+    }
+    match context.get_status_change(Duration::ZERO, states) {
+        // Everything is as it was in no known state: it says so only for readers that are gone.
+        Err(pcsc::Error::Timeout) => Ok(()),
+        other => other,
+    }
+}
+
+fn insertion_of(state: &PcscReaderState, epoch: u32) -> Option<Insertion> {
+    let present = state.event_state().contains(State::PRESENT) && !state.event_state().contains(State::MUTE);
+    present.then(|| Insertion(u64::from(epoch) << 32 | u64::from(state.event_count())))
+}
+
+/// Repeats what fails only because another program has just powered the card off.
+fn patiently<T>(mut attempt: impl FnMut() -> Result<T, pcsc::Error>) -> Result<T, pcsc::Error> {
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Err(pcsc::Error::UnpoweredCard) if started.elapsed() < UNPOWERED_PATIENCE => thread::sleep(RETRY_PAUSE),
+            answer => return answer,
+        }
+    }
+}
+
+fn c_name(reader: &str) -> Result<CString, Error> {
+    CString::new(reader).map_err(|_| Error::NoReader)
+}
+
+/// pcscd was stopped or restarted: every call on the old context fails from now on, and
+/// `SCardIsValidContext` would still call it valid (pcsc-rust issue 21).
+fn context_is_dead(error: pcsc::Error) -> bool {
+    matches!(
+        error,
+        pcsc::Error::NoService
+            | pcsc::Error::ServiceStopped
+            | pcsc::Error::InvalidHandle
+            | pcsc::Error::InternalError
+            | pcsc::Error::CommError
+            | pcsc::Error::Shutdown
+            | pcsc::Error::SystemCancelled
+    )
+}
+
+impl From<pcsc::Error> for Error {
+    fn from(error: pcsc::Error) -> Error {
+        use pcsc::Error as P;
+        match error {
+            P::NoSmartcard => Error::NoCard,
+            P::RemovedCard => Error::Removed,
+            P::UnknownReader | P::ReaderUnavailable | P::NoReadersAvailable => Error::NoReader,
+            P::SharingViolation => Error::Busy,
+            P::SecurityViolation | P::NoAccess => Error::NotAuthorised,
+            P::Cancelled => Error::Cancelled,
+            P::NoService | P::ServiceStopped | P::Shutdown | P::InvalidHandle | P::SystemCancelled => {
+                Error::NoService(error.to_string())
+            }
+            other => Error::Failed(other.to_string()),
+        }
+    }
+}
