@@ -1,1 +1,4 @@
 //! jpki-pkcs11.
+
+pub mod config;
+pub mod messages;
