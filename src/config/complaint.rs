@@ -87,6 +87,11 @@ pub enum Problem {
         /// The value, shortened.
         given: String,
     },
+    /// The setting's value is missing, or a quote in it is opened and not closed.
+    NoValue {
+        /// The setting.
+        key: &'static Key,
+    },
     /// `[program]` has something that is not a table of settings.
     NotATable {
         /// The name.
@@ -136,6 +141,12 @@ impl Problem {
                 key.name,
                 key.values.expected(Language::English)
             ),
+            Problem::NoValue { key } => {
+                format!(
+                    "`{}` has no value, or one whose quote is not closed",
+                    key.name
+                )
+            }
             Problem::NotATable { name } => {
                 format!("`{name}` must be a table, as in `[program.firefox]`")
             }
@@ -172,6 +183,9 @@ impl Problem {
                 key.name,
                 key.values.expected(Language::Japanese)
             ),
+            Problem::NoValue { key } => {
+                format!("`{}` の値がないか、引用符が閉じられていません", key.name)
+            }
             Problem::NotATable { name } => {
                 format!("`{name}` は `[program.firefox]` のような表でなければなりません")
             }

@@ -93,24 +93,21 @@ pub fn key(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// The setting that somebody who wrote `name` may have meant.
+/// The setting that somebody who wrote `name` may have meant: two letters are wrong at most, in a
+/// short word one, or two that changed places.
 pub(super) fn similar_key(name: &str) -> Option<&'static Key> {
-    if name.len() > LONGEST_COMPARED {
-        return None;
-    }
     let name = name.to_ascii_lowercase().replace('-', "_");
     let (distance, key) = KEYS
         .iter()
+        .filter(|key| key.name.len().abs_diff(name.len()) <= 2)
         .map(|key| (distance(&name, key.name), key))
         .min_by_key(|(distance, _)| *distance)?;
-    // Two slips in a word of six letters or more, one in a shorter one.
-    let allowed = if key.name.len() < 6 && distance > 1 {
-        // `solts` is one slip and counts as two.
-        usize::from(same_letters(&name, key.name)) * 2
-    } else {
-        2
+    let allowed = match key.name.len() {
+        0..=3 => 1,
+        4..=5 if !same_letters(&name, key.name) => 1,
+        _ => 2,
     };
-    (distance <= allowed && distance < key.name.len() / 2 + 1).then_some(key)
+    (distance <= allowed).then_some(key)
 }
 
 /// The settings.
@@ -341,5 +338,3 @@ fn distance(one: &str, other: &str) -> usize {
     }
     row.last().copied().unwrap_or_default()
 }
-
-const LONGEST_COMPARED: usize = 64;

@@ -3,6 +3,7 @@
 //! what is wrong becomes a [`Complaint`] and the module works on.
 
 mod complaint;
+mod documentation;
 mod keys;
 mod program;
 mod sources;
@@ -15,6 +16,7 @@ mod words;
 use std::path::PathBuf;
 
 pub use complaint::{Complaint, Place, Problem};
+pub use documentation::documentation;
 pub use keys::{KEYS, Key, VARIABLE_PREFIX, Values, key};
 pub use program::program_name;
 pub use sources::Sources;

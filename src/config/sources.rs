@@ -74,14 +74,21 @@ fn user_file(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
 /// capabilities)?
 fn is_privileged() -> bool {
     use rustix::process::{getegid, geteuid, getgid, getuid};
-    getuid() != geteuid() || getgid() != getegid() || secure_by_kernel().unwrap_or(false)
+    if getuid() != geteuid() || getgid() != getegid() {
+        return true;
+    }
+    // The kernel's own word knows capabilities too, and stays true after a program has given up
+    // its rights.
+    match fs::read("/proc/self/auxv") {
+        Ok(vector) => secure_in(&vector).unwrap_or(false),
+        // The process hides its memory: so do privileged ones, and OpenSSH's.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => has_capabilities(),
+        Err(_) => false,
+    }
 }
 
-/// The kernel's own word (`AT_SECURE`), which knows capabilities too and stays true after a program
-/// has given up its rights. `None`: no /proc.
-fn secure_by_kernel() -> Option<bool> {
-    let vector = fs::read("/proc/self/auxv").ok()?;
-    secure_in(&vector)
+fn has_capabilities() -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|sets| !sets.permitted.is_empty())
 }
 
 /// Looks for `AT_SECURE` in an auxiliary vector: pairs of native words, type and value.

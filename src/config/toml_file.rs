@@ -13,12 +13,13 @@ use super::values::{Given, Readers, shortened};
 use super::{Config, MOST_COMPLAINTS};
 
 /// Puts the settings of a file into `config`: the general part, then the part of this program.
+///
+/// A mistake in a value costs that value. A mistake anywhere else, in a name or a `[heading]`, costs
+/// all that follows, since nobody knows to what it belongs: what stands below a broken
+/// `[program.batch` must not become a setting for everybody.
 pub(super) fn apply(config: &mut Config, path: &Path, text: &str, complaints: &mut Vec<Complaint>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut broken: Vec<Broken> = errors
-        .iter()
-        .map(|error| Broken::new(error, text))
-        .collect();
+    let mut broken: Vec<Broken> = errors.iter().map(|one| Broken::new(one, text)).collect();
     broken.sort_by_key(|one| one.span.start);
     let mut file = File {
         path,
@@ -31,11 +32,12 @@ pub(super) fn apply(config: &mut Config, path: &Path, text: &str, complaints: &m
         file.complain_of_syntax();
         file.found.truncate(MOST_COMPLAINTS);
         file.complain(None, Problem::AllLeftOut);
-    } else if let Some(heading) = file.broken_heading() {
-        // What stands below the heading must not become a general setting.
-        let (table, _) = DeTable::parse_recoverable(text.get(..heading).unwrap_or_default());
+    } else if let Some(end) = file.usable_end(table.get_ref()) {
         file.complain_of_syntax();
-        file.complain(Some(heading), Problem::RestLeftOut);
+        file.complain(Some(end), Problem::RestLeftOut);
+        let (table, errors) = DeTable::parse_recoverable(text.get(..end).unwrap_or_default());
+        file.broken
+            .extend(errors.iter().map(|one| Broken::new(one, text)));
         file.put_all(config, table.get_ref());
     } else {
         file.complain_of_syntax();
@@ -155,23 +157,20 @@ impl File<'_> {
         right.then_some(readers)
     }
 
-    fn is_broken(&self, span: &Range<usize>) -> bool {
-        self.broken
-            .iter()
-            .any(|one| one.span.start <= span.end && span.start <= one.span.end)
+    fn is_broken(&self, value: &Range<usize>) -> bool {
+        self.broken.iter().any(|one| one.is_in(value, self.text))
     }
 
-    /// Where the first line begins that is a heading and is not well written.
-    fn broken_heading(&self) -> Option<usize> {
-        self.broken.iter().find_map(|one| {
-            let before = self.text.get(..one.span.start)?;
-            let start = before.rfind('\n').map_or(0, |at| at + 1);
-            self.text
-                .get(start..)?
-                .trim_start()
-                .starts_with('[')
-                .then_some(start)
-        })
+    /// Where the line of the first mistake begins that is not in a value.
+    fn usable_end(&self, table: &DeTable<'_>) -> Option<usize> {
+        let mut values = Vec::new();
+        if !self.broken.is_empty() {
+            collect_values(table, self.text, &mut values);
+        }
+        let in_a_value = |one: &&Broken| values.iter().any(|value| one.is_in(value, self.text));
+        let first = self.broken.iter().find(|one| !in_a_value(one))?;
+        let before = self.text.get(..first.span.start)?;
+        Some(before.rfind('\n').map_or(0, |at| at + 1))
     }
 
     fn complain_of_syntax(&mut self) {
@@ -213,6 +212,28 @@ impl Broken {
         Broken {
             span: error.span().unwrap_or(0..text.len()),
             what: error.message().replace('\n', "; "),
+        }
+    }
+
+    /// Is the mistake in this value, or behind it on its last line?
+    fn is_in(&self, value: &Range<usize>, text: &str) -> bool {
+        let starts_before_line_end = || {
+            let between = text.get(value.end..self.span.start);
+            between.is_none_or(|between| !between.contains('\n'))
+        };
+        value.start <= self.span.end && starts_before_line_end()
+    }
+}
+
+/// The places of all values that stand behind a `=`. What a `[heading]` makes does not.
+fn collect_values(table: &DeTable<'_>, text: &str, values: &mut Vec<Range<usize>>) {
+    for value in table.values() {
+        let span = value.span();
+        let before = text.get(..span.start).unwrap_or_default();
+        if before.trim_end().ends_with('=') {
+            values.push(span);
+        } else if let Some(table) = value.get_ref().as_table() {
+            collect_values(table, text, values);
         }
     }
 }

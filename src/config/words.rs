@@ -26,10 +26,7 @@ pub(super) fn apply_parameters(config: &mut Config, text: &str, complaints: &mut
                     complain(problem);
                 }
             }
-            (Some(key), None) => {
-                let problem = Problem::Syntax(format!("`{}` has no value that ends", key.name));
-                complain(problem);
-            }
+            (Some(key), None) => complain(Problem::NoValue { key }),
             (None, _) => {
                 if let Some(similar) = similar_key(&name)
                     && !NSS_NAMES.contains(&name.as_str())
@@ -155,5 +152,5 @@ const QUOTES: [(char, char); 6] = [
     ('<', '>'),
 ];
 
-/// Names that NSS uses and that look like ours.
-const NSS_NAMES: &[&str] = &["flags", "name", "nss", "tokens", "slotflags", "slotparams"];
+/// Names that NSS uses and that look like ours (`NSS=`, and our `pss`).
+const NSS_NAMES: &[&str] = &["nss"];
