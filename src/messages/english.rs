@@ -86,7 +86,7 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
         ],
         Message::ReaderGone { .. } => [
             "The card reader \"{reader}\" was unplugged.",
-            "What was going on was stopped, and the login has ended.",
+            "What was going on was stopped, and a login has ended.",
             "Plug the reader in, put the card on it and try again.",
         ],
         Message::NoCard { .. } => [
@@ -106,7 +106,7 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
         ],
         Message::CardRemoved { .. } => [
             "The card was taken from the reader \"{reader}\".",
-            "To be safe, the login has ended; it does not come back when the same card does.",
+            "To be safe, a login ends with that; it does not come back when the same card does.",
             "To go on, put the card back and log in again.",
         ],
         Message::CardBusy { .. } => [
