@@ -24,3 +24,8 @@ pub mod reader;
 pub use card::{Card, Counters, Role};
 pub use profile::Profile;
 pub use reader::{Gone, Misbehaviour, VirtualReader};
+
+/// The code in the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,6 +3,7 @@
 mod describe;
 mod log;
 mod plan;
+mod state;
 
 pub use self::{
     describe::describe,
@@ -18,8 +19,8 @@ use std::{
 };
 
 use crate::card::{Card, Counters};
-use log::Log;
 use plan::Plan;
+use state::State;
 
 /// A smart card reader. Clones are the same reader, so that a test can hold one and the code under test another.
 ///
@@ -62,21 +63,6 @@ struct Shared {
     /// Held for moments only, so that a card can be removed while it works. Taken after `bus`.
     state: Mutex<State>,
     changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    deck: Vec<(String, Card)>,
-    inserted: Option<usize>,
-    /// The card that was inserted last.
-    last: usize,
-    insertions: u64,
-    changes: u64,
-    resets: u64,
-    apdus: u64,
-    timing: Timing,
-    plan: Plan,
-    log: Log,
 }
 
 impl VirtualReader {
@@ -373,10 +359,12 @@ impl VirtualReader {
     /// Waits; false if the card that was in at `insertion` left meanwhile.
     fn take_time(&self, duration: Duration, insertion: Option<u64>) -> bool {
         let there = |state: &State| insertion.is_none() || state.present() == insertion;
-        let end = Instant::now() + duration;
+        // `None` is after the end of time.
+        let end = Instant::now().checked_add(duration);
         let mut state = self.state();
         loop {
-            let left = end.saturating_duration_since(Instant::now());
+            let now = Instant::now();
+            let left = end.map_or(duration, |end| end.saturating_duration_since(now));
             if !there(&state) {
                 return false;
             }
@@ -397,160 +385,6 @@ impl VirtualReader {
     }
 }
 
-/// What one exchange led to, before it took its time.
-struct Outcome {
-    card: Option<String>,
-    /// The insertion during which it was performed; `None` if the card is not waited for.
-    insertion: Option<u64>,
-    answer: Option<Vec<u8>>,
-    takes: Duration,
-    misbehaviours: Vec<Misbehaviour>,
-}
-
-impl State {
-    fn perform(&mut self, command: &[u8]) -> Outcome {
-        self.apdus += 1;
-        let card = self.inserted_name();
-        let mut takes = self.timing.apdu;
-        let misbehaviours = match card {
-            Some(_) => self.plan.due(),
-            None => Vec::new(),
-        };
-        for misbehaviour in &misbehaviours {
-            self.beforehand(misbehaviour);
-            if let Misbehaviour::Delay(delay) = misbehaviour {
-                takes += *delay;
-            }
-        }
-        let executes = misbehaviours.iter().all(Misbehaviour::executes);
-        let signature = self.timing.signature;
-        let mut answer = self.card().map(|card| match executes {
-            false => Vec::new(),
-            true => {
-                let before = signatures(card);
-                let answer = card.transmit(command);
-                if signatures(card) != before {
-                    takes += signature;
-                }
-                answer
-            }
-        });
-        if let Some(answer) = &mut answer {
-            for misbehaviour in &misbehaviours {
-                misbehaviour.distort(answer);
-            }
-            let bytes = command.len().saturating_add(answer.len());
-            takes += self
-                .timing
-                .byte
-                .saturating_mul(u32::try_from(bytes).unwrap_or(u32::MAX));
-        }
-        Outcome {
-            card,
-            insertion: self.present(),
-            answer: answer.filter(|_| !misbehaviours.contains(&Misbehaviour::RemovedAfter)),
-            takes,
-            misbehaviours,
-        }
-    }
-
-    /// What happens on the card before the command reaches it.
-    fn beforehand(&mut self, misbehaviour: &Misbehaviour) {
-        match misbehaviour {
-            Misbehaviour::RemovedBefore => self.remove(),
-            Misbehaviour::ResetBefore => {
-                self.resets += 1;
-                if let Some(card) = self.card() {
-                    card.warm_reset();
-                }
-            }
-            Misbehaviour::PowerCycledBefore => {
-                self.resets += 1;
-                if let Some(card) = self.card() {
-                    card.power_on();
-                }
-            }
-            Misbehaviour::OtherApplicationBefore => {
-                if let Some(card) = self.card() {
-                    for select in OTHER_APPLICATIONS {
-                        card.transmit(select);
-                    }
-                }
-            }
-            Misbehaviour::OtherCommandBefore(command) => {
-                if let Some(card) = self.card() {
-                    card.transmit(command);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What happens after the answer left the card.
-    fn afterwards(&mut self, misbehaviour: &Misbehaviour) {
-        match misbehaviour {
-            Misbehaviour::RemovedAfter => self.remove(),
-            Misbehaviour::ResetAfter => {
-                self.resets += 1;
-                if let Some(card) = self.card() {
-                    card.warm_reset();
-                }
-            }
-            Misbehaviour::PowerCycledAfter => {
-                self.resets += 1;
-                if let Some(card) = self.card() {
-                    card.power_on();
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn insert(&mut self, index: usize) {
-        self.inserted = Some(index);
-        self.last = index;
-        self.insertions += 1;
-    }
-
-    fn remove(&mut self) {
-        if let Some(card) = self.card() {
-            card.power_off();
-            self.record(Event::Removed);
-            self.inserted = None;
-            self.changes += 1;
-        }
-    }
-
-    /// The number of the present insertion.
-    fn present(&self) -> Option<u64> {
-        self.inserted.map(|_| self.insertions)
-    }
-
-    fn card(&mut self) -> Option<&mut Card> {
-        let index = self.inserted?;
-        self.deck.get_mut(index).map(|(_, card)| card)
-    }
-
-    fn inserted_name(&self) -> Option<String> {
-        let (name, _) = self.deck.get(self.inserted?)?;
-        Some(name.clone())
-    }
-
-    fn index(&self, name: &str) -> Result<usize, NoSuchCard> {
-        let index = self.deck.iter().position(|(known, _)| known == name);
-        index.ok_or_else(|| NoSuchCard(name.to_owned()))
-    }
-
-    fn record(&mut self, event: Event) {
-        let card = self.inserted_name();
-        self.record_for(card, event);
-    }
-
-    fn record_for(&mut self, card: Option<String>, event: Event) {
-        self.log.push(card, event);
-    }
-}
-
 impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("there is no card")
@@ -566,18 +400,3 @@ impl fmt::Display for NoSuchCard {
 }
 
 impl Error for NoSuchCard {}
-
-fn signatures(card: &Card) -> u64 {
-    let counters = card.counters();
-    counters.auth_signatures + counters.sign_signatures
-}
-
-/// 共通カードAP, and for cards without it the Issuer Security Domain: what another program selects.
-const OTHER_APPLICATIONS: [&[u8]; 2] = [
-    &[
-        0x00, 0xA4, 0x04, 0x0C, 0x07, 0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00,
-    ],
-    &[
-        0x00, 0xA4, 0x04, 0x0C, 0x0A, 0xD3, 0x92, 0x10, 0x00, 0x31, 0x00, 0x01, 0x01, 0x01, 0x00,
-    ],
-];

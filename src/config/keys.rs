@@ -1,0 +1,340 @@
+//! The one table of settings: names, values, defaults, meanings. Documentation, error texts and the
+//! example file are made from it or checked against it. It never reads a source.
+
+use std::path::{Path, PathBuf};
+
+use super::values::{Given, is_log_filter, language_from_given};
+use super::{AlwaysAuthenticate, CaCertificates, Config, LastTry, LoginState, Readers, Slots};
+use crate::messages::Language;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name in a file and in the parameters of `C_Initialize`.
+    pub name: &'static str,
+    /// What may be written.
+    pub values: Values,
+    /// The default, in the notation of TOML.
+    pub default: &'static str,
+    /// What it does, in one English line.
+    pub meaning: &'static str,
+    /// The same in Japanese.
+    pub meaning_japanese: &'static str,
+    /// Puts a value into the configuration; `None`: the value is wrong and nothing was changed.
+    pub(super) set: fn(&mut Config, &Given) -> Option<()>,
+    /// The configuration's value in the notation of TOML.
+    pub(super) notation: fn(&Config) -> String,
+}
+
+impl Key {
+    /// The environment variable of this setting.
+    pub fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.name.to_ascii_uppercase())
+    }
+
+    /// The value that `config` has for this setting, in the notation of TOML.
+    pub fn value_in(&self, config: &Config) -> String {
+        (self.notation)(config)
+    }
+}
+
+/// What may be written as a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Values {
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// `on` or `off`, or a boolean.
+    Switch,
+    /// Patterns of reader names.
+    Patterns,
+    /// A filter of `env_logger`.
+    LogFilter,
+    /// A path that begins with `/`, or nothing.
+    Path,
+}
+
+impl Values {
+    /// What is expected, for people.
+    pub fn expected(self, language: Language) -> String {
+        use Language::{English, Japanese};
+        match (self, language) {
+            (Values::OneOf(words), English) => format!("one of {}", quoted(words, ", ")),
+            (Values::OneOf(words), Japanese) => format!("{} のどれか", quoted(words, "、")),
+            (Values::Switch, English) => "`on` or `off`".to_owned(),
+            (Values::Switch, Japanese) => "`on` または `off`".to_owned(),
+            (Values::Patterns, English) => {
+                "`{ allow = [\"…\"], ignore = [\"…\"] }`, or patterns between commas, those to \
+                 ignore with `!` in front"
+                    .to_owned()
+            }
+            (Values::Patterns, Japanese) => {
+                "`{ allow = [\"…\"], ignore = [\"…\"] }`、またはコンマで区切ったパターン\
+                 （使わないものは先頭に `!`）"
+                    .to_owned()
+            }
+            (Values::LogFilter, English) => {
+                "`off`, `error`, `warn`, `info`, `debug`, `trace`, or a filter such as \
+                 `jpki_pkcs11=debug`"
+                    .to_owned()
+            }
+            (Values::LogFilter, Japanese) => {
+                "`off`、`error`、`warn`、`info`、`debug`、`trace` のどれか、または \
+                 `jpki_pkcs11=debug` のようなフィルター"
+                    .to_owned()
+            }
+            (Values::Path, English) => "a path that begins with `/`, or nothing".to_owned(),
+            (Values::Path, Japanese) => "`/` で始まるパス、または空欄".to_owned(),
+        }
+    }
+}
+
+/// The setting of this name.
+pub fn key(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The setting that somebody who wrote `name` may have meant: two letters are wrong at most, in a
+/// short word one, or two that changed places.
+pub(super) fn similar_key(name: &str) -> Option<&'static Key> {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let (distance, key) = KEYS
+        .iter()
+        .filter(|key| key.name.len().abs_diff(name.len()) <= 2)
+        .map(|key| (distance(&name, key.name), key))
+        .min_by_key(|(distance, _)| *distance)?;
+    let allowed = match key.name.len() {
+        0..=3 => 1,
+        4..=5 if !same_letters(&name, key.name) => 1,
+        _ => 2,
+    };
+    (distance <= allowed).then_some(key)
+}
+
+/// The settings.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "slots",
+        values: Values::OneOf(Slots::NAMES),
+        default: "\"auto\"",
+        meaning: "which tokens a program sees; auto: both, but in web browsers the authentication token alone",
+        meaning_japanese: "プログラムに見せるトークン。auto では両方、ただしウェブブラウザーには利用者証明用だけ",
+        set: |config, given| put(&mut config.slots, Slots::from_given(given)),
+        notation: |config| text(config.slots.name()),
+    },
+    Key {
+        name: "last_try",
+        values: Values::OneOf(LastTry::NAMES),
+        default: "\"guard\"",
+        meaning: "whether a login may spend the last try of a PIN; guard: no",
+        meaning_japanese: "暗証番号の最後の1回をログインに使うかどうか。guard では使わない",
+        set: |config, given| put(&mut config.last_try, LastTry::from_given(given)),
+        notation: |config| text(config.last_try.name()),
+    },
+    Key {
+        name: "always_authenticate",
+        values: Values::OneOf(AlwaysAuthenticate::NAMES),
+        default: "\"auto\"",
+        meaning: "whether a key wants its PIN for each signature; auto: the signature key alone",
+        meaning_japanese: "署名のたびに暗証番号を求めるかどうか。auto では署名用の鍵だけ",
+        set: |config, given| {
+            put(
+                &mut config.always_authenticate,
+                AlwaysAuthenticate::from_given(given),
+            )
+        },
+        notation: |config| text(config.always_authenticate.name()),
+    },
+    Key {
+        name: "login_state",
+        values: Values::OneOf(LoginState::NAMES),
+        default: "\"module\"",
+        meaning: "where a login lives; module: the PIN in locked memory, the card never left open; card: on the card, nothing in memory",
+        meaning_japanese: "ログイン状態の置き場所。module では保護したメモリー（カードは開いたままにしない）、card ではカード上",
+        set: |config, given| put(&mut config.login_state, LoginState::from_given(given)),
+        notation: |config| text(config.login_state.name()),
+    },
+    Key {
+        name: "pss",
+        values: Values::Switch,
+        default: "\"on\"",
+        meaning: "RSA-PSS signatures, which TLS 1.3 needs; off sends clients to TLS 1.2",
+        meaning_japanese: "RSA-PSS 署名（TLS 1.3 に必要）。off にすると TLS 1.2 が使われる",
+        set: |config, given| put(&mut config.pss, given.switch()),
+        notation: |config| switch(config.pss),
+    },
+    Key {
+        name: "sha1",
+        values: Values::Switch,
+        default: "\"on\"",
+        meaning: "signatures with SHA-1, for old documents and servers",
+        meaning_japanese: "SHA-1 による署名（古い文書やサーバーのため）",
+        set: |config, given| put(&mut config.sha1, given.switch()),
+        notation: |config| switch(config.sha1),
+    },
+    Key {
+        name: "ca_certificates",
+        values: Values::OneOf(CaCertificates::NAMES),
+        default: "\"auto\"",
+        meaning: "whether the CA certificates are shown; auto: not to OpenSSH, which makes a key of each",
+        meaning_japanese: "認証局の証明書を見せるかどうか。auto では OpenSSH（証明書をすべて鍵として扱う）にだけ見せない",
+        set: |config, given| {
+            put(
+                &mut config.ca_certificates,
+                CaCertificates::from_given(given),
+            )
+        },
+        notation: |config| text(config.ca_certificates.name()),
+    },
+    Key {
+        name: "pinpad",
+        values: Values::Switch,
+        default: "\"off\"",
+        meaning: "PIN entry on the reader's own keys, for the authentication token",
+        meaning_japanese: "ICカードリーダーのキーで暗証番号を入力する（利用者証明用のみ）",
+        set: |config, given| put(&mut config.pinpad, given.switch()),
+        notation: |config| switch(config.pinpad),
+    },
+    Key {
+        name: "readers",
+        values: Values::Patterns,
+        default: "{ allow = [], ignore = [] }",
+        meaning: "which readers are used, by name; * stands for anything, ? for one character; allow empty: all",
+        meaning_japanese: "使うICカードリーダーの名前。* は任意の文字列、? は任意の1文字。allow が空ならすべて",
+        set: |config, given| put(&mut config.readers, readers_from_given(given)),
+        notation: |config| {
+            format!(
+                "{{ allow = {}, ignore = {} }}",
+                list(&config.readers.allow),
+                list(&config.readers.ignore)
+            )
+        },
+    },
+    Key {
+        name: "log",
+        values: Values::LogFilter,
+        default: "\"warn\"",
+        meaning: "what is logged: off, error, warn, info, debug, trace, or a filter of env_logger",
+        meaning_japanese: "ログに書く内容。off、error、warn、info、debug、trace、または env_logger のフィルター",
+        set: |config, given| put(&mut config.log, log_from_given(given)),
+        notation: |config| text(&config.log),
+    },
+    Key {
+        name: "log_file",
+        values: Values::Path,
+        default: "\"\"",
+        meaning: "the file that the log is added to; nothing: standard error",
+        meaning_japanese: "ログを書き足すファイル。空欄なら標準エラー出力",
+        set: |config, given| put(&mut config.log_file, path_from_given(given)),
+        notation: |config| {
+            let path = config.log_file.as_deref().unwrap_or(Path::new(""));
+            text(&path.to_string_lossy())
+        },
+    },
+    Key {
+        name: "language",
+        values: Values::OneOf(&["auto", "ja", "en"]),
+        default: "\"auto\"",
+        meaning: "the language of messages; auto: by locale",
+        meaning_japanese: "メッセージの言語。auto ではロケールに従う",
+        set: |config, given| put(&mut config.language, language_from_given(given)),
+        notation: |config| {
+            text(match config.language {
+                None => "auto",
+                Some(Language::Japanese) => "ja",
+                Some(Language::English) => "en",
+            })
+        },
+    },
+];
+
+/// What the environment variables of this module begin with.
+pub const VARIABLE_PREFIX: &str = "JPKI_PKCS11_";
+
+fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
+    *place = value?;
+    Some(())
+}
+
+fn readers_from_given(given: &Given) -> Option<Readers> {
+    match given {
+        Given::Patterns(readers) => Some(readers.clone()),
+        Given::Text(text) => Readers::from_text(text),
+        Given::Flag(_) | Given::Other(_) => None,
+    }
+}
+
+fn log_from_given(given: &Given) -> Option<String> {
+    match given {
+        Given::Text(text) if is_log_filter(text) => Some(text.trim().to_owned()),
+        Given::Flag(false) => Some("off".to_owned()),
+        _ => None,
+    }
+}
+
+/// A relative path would mean another file in each program's folder, so it is refused.
+fn path_from_given(given: &Given) -> Option<Option<PathBuf>> {
+    match given {
+        Given::Text(text) if text.is_empty() => Some(None),
+        Given::Text(text) if text.starts_with('/') && !text.contains('\0') => {
+            Some(Some(PathBuf::from(text)))
+        }
+        _ => None,
+    }
+}
+
+fn quoted(words: &[&str], between: &str) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(between)
+}
+
+fn switch(on: bool) -> String {
+    text(if on { "on" } else { "off" })
+}
+
+fn list(patterns: &[String]) -> String {
+    let quoted: Vec<String> = patterns.iter().map(|pattern| text(pattern)).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// A TOML basic string.
+fn text(value: &str) -> String {
+    let mut notation = String::from('"');
+    for character in value.chars() {
+        match character {
+            '"' | '\\' => notation.extend(['\\', character]),
+            control if control.is_control() => {
+                notation.push_str(&format!("\\u{:04X}", u32::from(control)));
+            }
+            plain => notation.push(plain),
+        }
+    }
+    notation.push('"');
+    notation
+}
+
+fn same_letters(one: &str, other: &str) -> bool {
+    let sorted = |word: &str| {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    sorted(one) == sorted(other)
+}
+
+/// How many letters must be changed, added or taken away to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.chars().enumerate() {
+        let mut left = line + 1;
+        let mut next = vec![left];
+        for (pair, target) in row.windows(2).zip(&other) {
+            let &[diagonal, above] = pair else { continue };
+            let change = diagonal + usize::from(letter != *target);
+            left = change.min(above + 1).min(left + 1);
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,175 @@
+//! The settings of the module: `/etc`, the user's file, the parameters of `C_Initialize`, the
+//! environment. It uses std, `toml`, `rustix` and the language names of `messages`. It never fails:
+//! what is wrong becomes a [`Complaint`] and the module works on.
+
+mod complaint;
+mod documentation;
+mod keys;
+mod program;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod toml_file;
+mod values;
+mod words;
+
+use std::path::PathBuf;
+
+pub use complaint::{Complaint, Place, Problem};
+pub use documentation::documentation;
+pub use keys::{KEYS, Key, VARIABLE_PREFIX, Values, key};
+pub use program::program_name;
+pub use sources::Sources;
+pub use values::{AlwaysAuthenticate, CaCertificates, Given, LastTry, LoginState, Readers, Slots};
+
+use crate::messages::Language;
+
+/// The settings, each with its value. [`KEYS`] says what they mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Which tokens are shown; ask [`Config::slots_shown`].
+    pub slots: Slots,
+    /// May a login spend the last try of a PIN?
+    pub last_try: LastTry,
+    /// Which keys want their PIN for each signature.
+    pub always_authenticate: AlwaysAuthenticate,
+    /// Where a login lives between two calls.
+    pub login_state: LoginState,
+    /// Are RSA-PSS mechanisms offered?
+    pub pss: bool,
+    /// Are SHA-1 signatures offered?
+    pub sha1: bool,
+    /// Are CA certificates shown; ask [`Config::ca_certificates_shown`].
+    pub ca_certificates: CaCertificates,
+    /// Is the PIN typed on the reader, where it can be?
+    pub pinpad: bool,
+    /// Which readers are used.
+    pub readers: Readers,
+    /// The log's filter, in the notation of `env_logger`.
+    pub log: String,
+    /// Where the log goes; `None`: standard error.
+    pub log_file: Option<PathBuf>,
+    /// The language of messages; `None`: by locale. Ask [`Config::spoken_language`].
+    pub language: Option<Language>,
+    /// The name of the program's executable: not a setting, but what `auto` looks at.
+    pub program: String,
+}
+
+impl Config {
+    /// The configuration of this process, and what was wrong with it. `parameters` is the string in
+    /// `pReserved` of `C_Initialize`.
+    pub fn load(parameters: Option<&str>) -> (Config, Vec<Complaint>) {
+        Config::from_sources(&Sources::of_this_process(parameters))
+    }
+
+    /// The configuration that these sources make.
+    pub fn from_sources(sources: &Sources) -> (Config, Vec<Complaint>) {
+        let mut config = Config {
+            program: sources.program.clone(),
+            ..Config::default()
+        };
+        let mut all = Vec::new();
+        for path in &sources.files {
+            let mut complaints = Vec::new();
+            match sources::read(path) {
+                Ok(Some(text)) => toml_file::apply(&mut config, path, &text, &mut complaints),
+                Ok(None) => {}
+                Err(problem) => {
+                    let place = Place::File {
+                        path: path.clone(),
+                        line: None,
+                    };
+                    complaints.push(Complaint { place, problem });
+                }
+            }
+            all.append(&mut a_few(complaints));
+        }
+        if let Some(text) = &sources.parameters {
+            let mut complaints = Vec::new();
+            words::apply_parameters(&mut config, text, &mut complaints);
+            all.append(&mut a_few(complaints));
+        }
+        let mut complaints = Vec::new();
+        for (name, value) in &sources.variables {
+            words::apply_variable(&mut config, name, value, &mut complaints);
+        }
+        all.append(&mut a_few(complaints));
+        (config, all)
+    }
+
+    /// The tokens that this program sees.
+    pub fn slots_shown(&self) -> SlotsShown {
+        let (auth, sign) = match self.slots {
+            Slots::Auto => (true, !program::is_browser(&self.program)),
+            Slots::Both => (true, true),
+            Slots::Auth => (true, false),
+            Slots::Sign => (false, true),
+        };
+        SlotsShown { auth, sign }
+    }
+
+    /// Does this program see the CA certificates?
+    pub fn ca_certificates_shown(&self) -> bool {
+        match self.ca_certificates {
+            CaCertificates::Auto => !program::is_openssh(&self.program),
+            CaCertificates::On => true,
+            CaCertificates::Off => false,
+        }
+    }
+
+    /// The language to speak: the setting, else this process's locale.
+    pub fn spoken_language(&self) -> Language {
+        Language::detect(self.language, |name| std::env::var(name).ok())
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            slots: Slots::default(),
+            last_try: LastTry::default(),
+            always_authenticate: AlwaysAuthenticate::default(),
+            login_state: LoginState::default(),
+            pss: true,
+            sha1: true,
+            ca_certificates: CaCertificates::default(),
+            pinpad: false,
+            readers: Readers::default(),
+            log: "warn".to_owned(),
+            log_file: None,
+            language: None,
+            program: String::new(),
+        }
+    }
+}
+
+/// Which tokens of a reader are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotsShown {
+    /// The authentication token (利用者証明用).
+    pub auth: bool,
+    /// The signature token (署名用).
+    pub sign: bool,
+}
+
+/// The first complaints of one source, and how many there are besides.
+fn a_few(mut complaints: Vec<Complaint>) -> Vec<Complaint> {
+    let more = complaints.len().saturating_sub(MOST_COMPLAINTS + 1);
+    if more > 0 {
+        complaints.truncate(MOST_COMPLAINTS + 1);
+        let place = match complaints.last().map(|last| last.place.clone()) {
+            Some(Place::File { path, .. }) => Place::File { path, line: None },
+            Some(place) => place,
+            None => return complaints,
+        };
+        complaints.push(Complaint {
+            place,
+            problem: Problem::More(more),
+        });
+    }
+    complaints
+}
+
+/// So many complaints of one source are told; a file with more mistakes in its notation is no
+/// configuration.
+const MOST_COMPLAINTS: usize = 20;

@@ -1,0 +1,100 @@
+//! Which program has loaded the module, and what follows from its name. It uses std. It never looks
+//! at anything but the name of the executable.
+
+use std::path::Path;
+
+/// The name of the executable that this process runs, without its folder; empty when nobody can
+/// tell.
+pub fn program_name() -> String {
+    let file_name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+    let name = std::env::current_exe()
+        .ok()
+        .and_then(|path| file_name(&path))
+        .or_else(|| {
+            let first = std::env::args_os().next()?;
+            file_name(Path::new(&first))
+        })
+        .unwrap_or_default();
+    plain_name(&name).to_owned()
+}
+
+/// The name without what the system adds to it: Linux marks an executable that an upgrade has
+/// replaced while it runs, NixOS wraps `firefox` into `.firefox-wrapped`.
+pub(super) fn plain_name(name: &str) -> &str {
+    let name = name.strip_suffix(" (deleted)").unwrap_or(name);
+    name.strip_prefix('.')
+        .and_then(|rest| rest.strip_suffix("-wrapped"))
+        .unwrap_or(name)
+}
+
+/// Web browsers: they offer every certificate they see to every server that asks for one.
+pub(super) fn is_browser(program: &str) -> bool {
+    BROWSERS.contains(&program)
+}
+
+/// OpenSSH makes a key of every certificate it sees, CA certificates too, and then fails with "Too
+/// many authentication failures" (user-needs N11).
+pub(super) fn is_openssh(program: &str) -> bool {
+    OPENSSH.contains(&program)
+}
+
+/// Names of executables, not of packages or start scripts: Google Chrome and most things made of
+/// Chromium run as `chrome`. The scripts' names are here for builds that keep them.
+const BROWSERS: &[&str] = &[
+    "WebKitNetworkProcess",
+    "brave",
+    "brave-browser",
+    "chrome",
+    "chrome-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "epiphany",
+    "epiphany-browser",
+    "falkon",
+    "firefox",
+    "firefox-beta",
+    "firefox-bin",
+    "firefox-dev",
+    "firefox-developer-edition",
+    "firefox-devedition",
+    "firefox-esr",
+    "firefox-nightly",
+    "firefox-trunk",
+    "firefox.real",
+    "floorp",
+    "floorp-bin",
+    "google-chrome",
+    "google-chrome-beta",
+    "google-chrome-stable",
+    "google-chrome-unstable",
+    "headless_shell",
+    "icecat",
+    "iceweasel",
+    "librewolf",
+    "librewolf-bin",
+    "microsoft-edge",
+    "msedge",
+    "mullvadbrowser",
+    "mullvadbrowser.real",
+    "opera",
+    "opera-beta",
+    "opera-developer",
+    "palemoon",
+    "ungoogled-chromium",
+    "vivaldi",
+    "vivaldi-bin",
+    "vivaldi-stable",
+    "waterfox",
+    "waterfox-bin",
+    "yandex_browser",
+    "zen",
+    "zen-bin",
+];
+
+const OPENSSH: &[&str] = &[
+    "ssh",
+    "ssh-add",
+    "ssh-agent",
+    "ssh-keygen",
+    "ssh-pkcs11-helper",
+];

@@ -1,0 +1,155 @@
+//! Where settings come from, and reading a file without trusting it. It uses std and `rustix`. It
+//! never opens a device or a pipe to read from it, and in a set-uid program nothing that the user
+//! could have written.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::complaint::Problem;
+use super::keys::VARIABLE_PREFIX;
+use super::program::program_name;
+
+/// All that a configuration is made of. Tests make their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Files, in order; what a later one says wins.
+    pub files: Vec<PathBuf>,
+    /// The string in `pReserved` of `C_Initialize`.
+    pub parameters: Option<String>,
+    /// Environment variables; those of others do no harm.
+    pub variables: Vec<(OsString, OsString)>,
+    /// The name of the executable.
+    pub program: String,
+}
+
+impl Sources {
+    /// The sources of this process.
+    pub fn of_this_process(parameters: Option<&str>) -> Sources {
+        let environment = std::env::vars_os().collect();
+        Sources::gather(parameters, environment, is_privileged(), program_name())
+    }
+
+    /// The sources of a process with this environment. A privileged one, which does for its caller
+    /// what the caller may not, takes nothing from the caller's home and environment.
+    pub fn gather(
+        parameters: Option<&str>,
+        environment: Vec<(OsString, OsString)>,
+        privileged: bool,
+        program: String,
+    ) -> Sources {
+        let mut sources = Sources {
+            files: vec![PathBuf::from(SYSTEM_FOLDER).join(FILE)],
+            parameters: parameters.map(str::to_owned),
+            variables: Vec::new(),
+            program,
+        };
+        if !privileged {
+            sources.files.extend(user_file(&environment));
+            sources.variables = environment
+                .into_iter()
+                .filter(|(name, _)| name.to_string_lossy().starts_with(VARIABLE_PREFIX))
+                .collect();
+        }
+        sources
+    }
+}
+
+/// The path of the user's configuration file. As the XDG base directory specification demands, a
+/// relative path in `XDG_CONFIG_HOME` is ignored.
+fn user_file(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
+    let folder = |wanted: &str| {
+        let (_, value) = environment
+            .iter()
+            .find(|(name, _)| name == OsStr::new(wanted))?;
+        Some(PathBuf::from(value)).filter(|path| path.is_absolute())
+    };
+    let base = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
+    Some(base.join(FOLDER).join(FILE))
+}
+
+/// Does this process have rights that its caller does not have (set-uid, set-gid, file
+/// capabilities)?
+fn is_privileged() -> bool {
+    use rustix::process::{getegid, geteuid, getgid, getuid};
+    if getuid() != geteuid() || getgid() != getegid() {
+        return true;
+    }
+    // The kernel's own word knows capabilities too, and stays true after a program has given up
+    // its rights.
+    match fs::read("/proc/self/auxv") {
+        Ok(vector) => secure_in(&vector).unwrap_or(false),
+        // The process hides its memory: so do privileged ones, and OpenSSH's.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => has_capabilities(),
+        Err(_) => false,
+    }
+}
+
+fn has_capabilities() -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|sets| !sets.permitted.is_empty())
+}
+
+/// Looks for `AT_SECURE` in an auxiliary vector: pairs of native words, type and value.
+pub(super) fn secure_in(vector: &[u8]) -> Option<bool> {
+    const WORD: usize = size_of::<usize>();
+    let word = |bytes: &[u8]| Some(usize::from_ne_bytes(bytes.try_into().ok()?));
+    vector.chunks_exact(2 * WORD).find_map(|pair| {
+        let (kind, value) = pair.split_at_checked(WORD)?;
+        (word(kind)? == AT_SECURE).then_some(word(value)? != 0)
+    })
+}
+
+/// The text of a configuration file. `Ok(None)`: there is none.
+pub(super) fn read(path: &Path) -> Result<Option<String>, Problem> {
+    // Asked before it is opened, since opening a device can do something, and once more of the open
+    // file, since a path can change between the two.
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return Err(Problem::NotAFile),
+        Ok(_) => {}
+        Err(error) => return absent_or_unreadable(&error),
+    }
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) => return absent_or_unreadable(&error),
+    };
+    let metadata = file
+        .metadata()
+        .map_err(|error| Problem::Unreadable(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(Problem::NotAFile);
+    }
+    if metadata.len() > LARGEST_FILE {
+        return Err(Problem::TooLarge);
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Problem::Unreadable(error.to_string()))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST_FILE) {
+        return Err(Problem::TooLarge);
+    }
+    String::from_utf8(bytes)
+        .map(Some)
+        .map_err(|_| Problem::NotUtf8)
+}
+
+/// A file that is not there, on a path that may not be there either, is nothing to complain of.
+fn absent_or_unreadable(error: &std::io::Error) -> Result<Option<String>, Problem> {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(None),
+        _ => Err(Problem::Unreadable(error.to_string())),
+    }
+}
+
+const SYSTEM_FOLDER: &str = "/etc/jpki-pkcs11";
+const FOLDER: &str = "jpki-pkcs11";
+const FILE: &str = "config.toml";
+const LARGEST_FILE: u64 = 1024 * 1024;
+/// linux/auxvec.h.
+const AT_SECURE: usize = 23;

@@ -1,0 +1,112 @@
+//! Which source wins, and which sources a process has.
+
+use super::*;
+
+#[test]
+fn later_sources_win_key_by_key() {
+    let folder = Folder::new();
+    let sources = Sources {
+        files: vec![
+            folder.file(
+                "system.toml",
+                "slots='sign'\nlast_try='allow'\nlog='info'\npss=false\n",
+            ),
+            folder.0.join("absent.toml"),
+            folder.file("user.toml", "slots='auth'\nlast_try='guard'\nlog='debug'\n"),
+        ],
+        parameters: Some("slots=both log=trace".to_owned()),
+        variables: environment(&[("JPKI_PKCS11_SLOTS", "auto"), ("PATH", "/bin")]),
+        program: String::new(),
+    };
+    let (config, complaints) = Config::from_sources(&sources);
+    assert_eq!(texts(&complaints), nothing());
+    assert_eq!(
+        config,
+        Config {
+            log: "trace".to_owned(),
+            pss: false,
+            ..Config::default()
+        }
+    );
+}
+
+#[test]
+fn a_programs_part_counts_more_than_the_general_part_of_the_same_file() {
+    let folder = Folder::new();
+    let first = "[program.firefox]\nslots='both'\n[program.\"a.b\"]\nslots='sign'\n";
+    let second = "slots='auth'\nlog='off'\n[program]\nchrome.log='info'\nfirefox={log='debug'}\n";
+    let shown = |program: &str| {
+        let sources = Sources {
+            files: vec![folder.file("1", first), folder.file("2", second)],
+            program: program.to_owned(),
+            ..Sources::default()
+        };
+        let (config, complaints) = Config::from_sources(&sources);
+        assert_eq!(texts(&complaints), nothing());
+        (config.slots, config.log)
+    };
+    // The second file's general part is later than the first one's part for Firefox.
+    assert_eq!(shown("firefox"), (Slots::Auth, "debug".to_owned()));
+    assert_eq!(shown("chrome"), (Slots::Auth, "info".to_owned()));
+    assert_eq!(shown("a.b"), (Slots::Auth, "off".to_owned()));
+
+    let before = "[program.firefox]\nslots='both'\n";
+    assert_eq!(from_file_for("firefox", before).0.slots, Slots::Both);
+    assert_eq!(from_file_for("firefox-esr", before).0.slots, Slots::Auto);
+}
+
+#[test]
+fn the_files_are_where_they_are_expected() {
+    let files = |variables: &[(&str, &str)], privileged| {
+        Sources::gather(None, environment(variables), privileged, String::new()).files
+    };
+    let system = PathBuf::from("/etc/jpki-pkcs11/config.toml");
+    let home = PathBuf::from("/home/a/.config/jpki-pkcs11/config.toml");
+    let xdg = PathBuf::from("/x/jpki-pkcs11/config.toml");
+    assert_eq!(files(&[], false), std::slice::from_ref(&system));
+    assert_eq!(
+        files(&[("HOME", "/home/a")], false),
+        [system.clone(), home.clone()]
+    );
+    let both = [("HOME", "/home/a"), ("XDG_CONFIG_HOME", "/x")];
+    assert_eq!(files(&both, false), [system.clone(), xdg]);
+    assert_eq!(files(&both, true), std::slice::from_ref(&system));
+    for ignored in ["", "x", "./x"] {
+        let both = [("HOME", "/home/a"), ("XDG_CONFIG_HOME", ignored)];
+        assert_eq!(files(&both, false), [system.clone(), home.clone()]);
+    }
+    assert_eq!(files(&[("HOME", "")], false), [system]);
+}
+
+#[test]
+fn a_privileged_process_takes_nothing_from_its_caller() {
+    let variables = || environment(&[("JPKI_PKCS11_LAST_TRY", "allow"), ("HOME", "/home/a")]);
+    let plain = Sources::gather(Some("pss=off"), variables(), false, "p".to_owned());
+    assert_eq!(
+        plain.variables,
+        environment(&[("JPKI_PKCS11_LAST_TRY", "allow")])
+    );
+    let privileged = Sources::gather(Some("pss=off"), variables(), true, "p".to_owned());
+    assert_eq!(privileged.variables, []);
+    assert_eq!(privileged.files.len(), 1);
+    // The parameters come from the program, not from its caller.
+    assert_eq!(privileged.parameters.as_deref(), Some("pss=off"));
+    assert_eq!(privileged.program, "p");
+}
+
+#[test]
+fn the_kernels_word_is_read() {
+    use super::super::sources::secure_in;
+    let vector = |pairs: &[(usize, usize)]| -> Vec<u8> {
+        let words = pairs.iter().flat_map(|(kind, value)| [*kind, *value]);
+        words.flat_map(usize::to_ne_bytes).collect()
+    };
+    assert_eq!(
+        secure_in(&vector(&[(6, 4096), (23, 0), (0, 0)])),
+        Some(false)
+    );
+    assert_eq!(secure_in(&vector(&[(6, 23), (23, 1), (0, 0)])), Some(true));
+    assert_eq!(secure_in(&vector(&[(6, 23)])), None);
+    assert_eq!(secure_in(&vector(&[(23, 1)])[..12]), None);
+    assert_eq!(secure_in(&[]), None);
+}

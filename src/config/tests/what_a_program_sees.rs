@@ -1,0 +1,102 @@
+//! Tokens and CA certificates by the name of the program.
+
+use super::*;
+
+fn of(program: &str) -> Config {
+    Config {
+        program: program.to_owned(),
+        ..Config::default()
+    }
+}
+
+const BOTH: SlotsShown = SlotsShown {
+    auth: true,
+    sign: true,
+};
+const AUTH: SlotsShown = SlotsShown {
+    auth: true,
+    sign: false,
+};
+const SIGN: SlotsShown = SlotsShown {
+    auth: false,
+    sign: true,
+};
+
+#[test]
+fn browsers_see_the_authentication_token_alone() {
+    for browser in [
+        "firefox",
+        "firefox-esr",
+        "firefox-bin",
+        "librewolf",
+        "chromium",
+        "chromium-browser",
+        "chrome",
+        "google-chrome",
+        "brave",
+        "vivaldi-bin",
+        "msedge",
+        "opera",
+    ] {
+        assert_eq!(of(browser).slots_shown(), AUTH, "{browser}");
+    }
+    for other in [
+        "",
+        "thunderbird",
+        "soffice.bin",
+        "ssh-add",
+        "pkcs11-tool",
+        "Firefox",
+    ] {
+        assert_eq!(of(other).slots_shown(), BOTH, "{other}");
+    }
+}
+
+#[test]
+fn a_setting_counts_more_than_the_program() {
+    let with = |slots| {
+        Config {
+            slots,
+            ..of("firefox")
+        }
+        .slots_shown()
+    };
+    assert_eq!(with(Slots::Both), BOTH);
+    assert_eq!(with(Slots::Auth), AUTH);
+    assert_eq!(with(Slots::Sign), SIGN);
+}
+
+#[test]
+fn openssh_sees_no_ca_certificates() {
+    for program in [
+        "ssh",
+        "ssh-add",
+        "ssh-agent",
+        "ssh-keygen",
+        "ssh-pkcs11-helper",
+    ] {
+        assert!(!of(program).ca_certificates_shown(), "{program}");
+        let on = Config {
+            ca_certificates: CaCertificates::On,
+            ..of(program)
+        };
+        assert!(on.ca_certificates_shown());
+    }
+    assert!(of("openssl").ca_certificates_shown());
+    let off = Config {
+        ca_certificates: CaCertificates::Off,
+        ..of("openssl")
+    };
+    assert!(!off.ca_certificates_shown());
+}
+
+#[test]
+fn what_the_system_adds_to_a_name_is_taken_away() {
+    use super::super::program::plain_name;
+    assert_eq!(plain_name("firefox"), "firefox");
+    assert_eq!(plain_name("firefox (deleted)"), "firefox");
+    assert_eq!(plain_name(".firefox-wrapped"), "firefox");
+    assert_eq!(plain_name("wrapped"), "wrapped");
+    assert_eq!(plain_name(".-wrapped"), "");
+    assert!(!program_name().is_empty());
+}

@@ -1,0 +1,252 @@
+//! The types that settings have, and how a written value becomes one. It uses nothing but std and
+//! the language names. It never knows where a value was written.
+
+use crate::messages::Language;
+
+/// A value as a source gave it, before a key has looked at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// Text: a TOML string, a parameter, an environment variable.
+    Text(String),
+    /// A TOML boolean.
+    Flag(bool),
+    /// The TOML table of `readers`.
+    Patterns(Readers),
+    /// Something that no key takes (a number, a date), in the source's notation.
+    Other(String),
+}
+
+impl Given {
+    /// The value for a complaint: short, on one line.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Given::Text(text) | Given::Other(text) => shortened(text),
+            Given::Flag(flag) => flag.to_string(),
+            Given::Patterns(_) => "{ … }".to_owned(),
+        }
+    }
+
+    /// `on` or `off`, with the words and numbers that people write instead.
+    pub(super) fn switch(&self) -> Option<bool> {
+        match self {
+            Given::Flag(flag) => Some(*flag),
+            Given::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+                "on" | "yes" | "true" | "1" => Some(true),
+                "off" | "no" | "false" | "0" => Some(false),
+                _ => None,
+            },
+            Given::Patterns(_) | Given::Other(_) => None,
+        }
+    }
+}
+
+/// Writes an enum of named values together with the names, so that neither can forget a member.
+macro_rules! choice {
+    ($(#[$doc:meta])* $type:ident: $($(#[$member_doc:meta])* $member:ident = $name:literal,)*) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub enum $type {
+            $($(#[$member_doc])* $member,)*
+        }
+
+        impl $type {
+            /// The names that may be written, the default first.
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The name of this value.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $($type::$member => $name,)*
+                }
+            }
+
+            /// The value of a name; upper and lower case are the same.
+            pub fn from_name(name: &str) -> Option<$type> {
+                let name = name.trim();
+                $(if name.eq_ignore_ascii_case($name) {
+                    return Some($type::$member);
+                })*
+                None
+            }
+
+            /// As [`Self::from_name`]; where the type has `on` and `off` or `yes` and `no`, any
+            /// way to write a switch will do.
+            pub(super) fn from_given(given: &Given) -> Option<$type> {
+                if let Given::Text(text) = given
+                    && let Some(value) = $type::from_name(text)
+                {
+                    return Some(value);
+                }
+                match given.switch()? {
+                    true => $type::from_name("on").or_else(|| $type::from_name("yes")),
+                    false => $type::from_name("off").or_else(|| $type::from_name("no")),
+                }
+            }
+        }
+    };
+}
+
+choice! {
+    /// Which of a reader's two tokens a program sees.
+    Slots:
+    /// Both, but in web browsers the authentication token alone.
+    #[default]
+    Auto = "auto",
+    /// Both.
+    Both = "both",
+    /// The authentication token (利用者証明用) alone.
+    Auth = "auth",
+    /// The signature token (署名用) alone.
+    Sign = "sign",
+}
+
+choice! {
+    /// May a login spend the last try of a PIN?
+    LastTry:
+    /// No: the module refuses before the card is asked.
+    #[default]
+    Guard = "guard",
+    /// Yes.
+    Allow = "allow",
+}
+
+choice! {
+    /// Does a key want its PIN for each signature (`CKA_ALWAYS_AUTHENTICATE`)?
+    AlwaysAuthenticate:
+    /// The signature key does, the authentication key does not.
+    #[default]
+    Auto = "auto",
+    /// Both keys do.
+    Yes = "yes",
+    /// Neither key does: one login, many signatures.
+    No = "no",
+}
+
+choice! {
+    /// Where a login lives between two calls.
+    LoginState:
+    /// In this process: the PIN is kept in locked memory and the card is never left open.
+    #[default]
+    Module = "module",
+    /// On the card: nothing is kept in memory, and other programs find the card open.
+    Card = "card",
+}
+
+choice! {
+    /// Are the two CA certificates shown as objects?
+    CaCertificates:
+    /// Yes, but not to OpenSSH, which makes a key of every certificate.
+    #[default]
+    Auto = "auto",
+    /// Yes.
+    On = "on",
+    /// No.
+    Off = "off",
+}
+
+/// Which readers are used. A pattern is compared with the whole name; `*` stands for anything,
+/// `?` for one character, upper and lower case are the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Readers {
+    /// Readers that are used; empty: all.
+    pub allow: Vec<String>,
+    /// Readers that are not used, even when `allow` names them.
+    pub ignore: Vec<String>,
+}
+
+impl Readers {
+    /// Is the reader of this name used?
+    pub fn shows(&self, reader: &str) -> bool {
+        let among = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, reader));
+        (self.allow.is_empty() || among(&self.allow)) && !among(&self.ignore)
+    }
+
+    /// Reads `Sony*, !*virtual*`: patterns between commas, `!` in front of one to ignore.
+    /// `None`: a `!` with nothing behind it.
+    pub fn from_text(text: &str) -> Option<Readers> {
+        let mut readers = Readers::default();
+        for pattern in text.split(',').map(str::trim).filter(|one| !one.is_empty()) {
+            match pattern.strip_prefix('!').map(str::trim_start) {
+                Some("") => return None,
+                Some(ignored) => readers.ignore.push(ignored.to_owned()),
+                None => readers.allow.push(pattern.to_owned()),
+            }
+        }
+        Some(readers)
+    }
+}
+
+/// The language that a setting names. `Some(None)`: by locale.
+pub(super) fn language_from_given(given: &Given) -> Option<Option<Language>> {
+    let Given::Text(text) = given else {
+        return None;
+    };
+    match text.trim().to_ascii_lowercase().as_str() {
+        "auto" => Some(None),
+        "ja" => Some(Some(Language::Japanese)),
+        "en" => Some(Some(Language::English)),
+        _ => None,
+    }
+}
+
+/// Is this a filter that the log understands? It is a list of `level` or `module=level` between
+/// commas, perhaps with `/text` behind it. A lone word that is neither a level nor one of our
+/// modules would silence the log without a word, so it is refused.
+pub(super) fn is_log_filter(text: &str) -> bool {
+    let is_level = |word: &str| LEVELS.iter().any(|level| word.eq_ignore_ascii_case(level));
+    let directives = text.split('/').next().unwrap_or_default();
+    directives
+        .split(',')
+        .map(str::trim)
+        .filter(|one| !one.is_empty())
+        .all(|one| match one.split_once('=') {
+            Some((module, level)) => !module.trim().is_empty() && is_level(level.trim()),
+            None => is_level(one) || one.starts_with("jpki"),
+        })
+}
+
+/// Does the whole of `text` fit `pattern`? It goes back to the last `*` only, so that the time is at
+/// most the product of the two lengths.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().flat_map(char::to_lowercase).collect();
+    let text: Vec<char> = text.chars().flat_map(char::to_lowercase).collect();
+    let (mut at_pattern, mut at_text) = (0, 0);
+    let mut last_star: Option<(usize, usize)> = None;
+    while let Some(character) = text.get(at_text) {
+        match pattern.get(at_pattern) {
+            Some('*') => {
+                last_star = Some((at_pattern, at_text));
+                at_pattern += 1;
+            }
+            Some(expected) if *expected == '?' || expected == character => {
+                at_pattern += 1;
+                at_text += 1;
+            }
+            _ => {
+                let Some((star, taken)) = last_star else {
+                    return false;
+                };
+                last_star = Some((star, taken + 1));
+                at_pattern = star + 1;
+                at_text = taken + 1;
+            }
+        }
+    }
+    pattern.iter().skip(at_pattern).all(|left| *left == '*')
+}
+
+/// At most 40 characters, without line breaks and other control characters.
+pub(super) fn shortened(text: &str) -> String {
+    let mut short: String = text
+        .chars()
+        .take(LONGEST_SHOWN)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    if text.chars().nth(LONGEST_SHOWN).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+const LONGEST_SHOWN: usize = 40;
