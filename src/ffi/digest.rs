@@ -1,0 +1,47 @@
+//! Message digesting functions (PKCS#11 3.2, 5.12). It may call the module floor. It never decides
+//! when an operation is over, except that an argument error ends it.
+
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
+
+use super::input::{InBytes, InMechanism};
+use super::output::OutBuf;
+use super::process;
+
+cryptoki! {
+    /// Begins to digest.
+    fn C_DigestInit(session: CK_SESSION_HANDLE, mechanism: InMechanism) {
+        process::module_of(session)?.digest_init(session, mechanism.get()?)
+    }
+
+    /// Digests all at once.
+    fn C_Digest(
+        session: CK_SESSION_HANDLE, (data, data_len): InBytes, (digest, digest_len): OutBuf,
+    ) ends CKF_DIGEST of session {
+        let module = process::module_of(session)?;
+        let digest = digest.open()?;
+        let room = digest.room();
+        digest.give(module.digest(session, data.get()?, room)?)
+    }
+
+    /// Digests a part.
+    fn C_DigestUpdate(
+        session: CK_SESSION_HANDLE, (part, part_len): InBytes,
+    ) ends CKF_DIGEST of session {
+        process::module_of(session)?.digest_update(session, part.get()?)
+    }
+
+    /// Would digest a secret key.
+    fn C_DigestKey(session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) {
+        process::module()?.digest_key(session, key)
+    }
+
+    /// Gives the digest of the parts.
+    fn C_DigestFinal(
+        session: CK_SESSION_HANDLE, (digest, digest_len): OutBuf,
+    ) ends CKF_DIGEST of session {
+        let module = process::module_of(session)?;
+        let digest = digest.open()?;
+        let room = digest.room();
+        digest.give(module.digest_final(session, room)?)
+    }
+}

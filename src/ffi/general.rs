@@ -1,0 +1,67 @@
+//! General-purpose functions (PKCS#11 3.2, 5.4). It may mount the module, and name the function
+//! lists. It never looks at a card.
+
+use std::ptr;
+
+use cryptoki_sys::{
+    CK_FLAGS, CK_FUNCTION_LIST_PTR, CK_INFO, CK_INTERFACE, CK_INTERFACE_PTR, CK_VERSION,
+};
+
+use super::initialize::InitializeArgs;
+use super::input::{In, InName, Reserved};
+use super::list::{INTERFACES, NAME, V2_40, version};
+use super::output::{Out, OutBuf};
+use super::process;
+use crate::config::Config;
+use crate::error::Rv;
+use crate::module::Module;
+use crate::transport::pcsc::Pcsc;
+
+cryptoki! {
+    /// Makes the module ready. The configuration is read here, once.
+    fn C_Initialize(args: InitializeArgs) {
+        let reserved = args.reserved()?;
+        process::initialize(|| {
+            let config = Config::load(reserved.as_deref());
+            Module::new(config, Box::new(Pcsc::new()))
+        })
+    }
+
+    /// Ends everything, waits included.
+    fn C_Finalize(reserved: Reserved) {
+        reserved.must_be_null()?;
+        process::finalize()
+    }
+
+    /// Tells who we are.
+    fn C_GetInfo(info: Out<CK_INFO>) {
+        let module = process::module()?;
+        info.open()?.give(module.info())
+    }
+
+    /// Gives the function list of 2.40.
+    fn C_GetFunctionList(list: Out<CK_FUNCTION_LIST_PTR>) {
+        list.open()?.give(ptr::from_ref(&V2_40).cast_mut())
+    }
+
+    /// Lists the interfaces.
+    fn C_GetInterfaceList((list, count): OutBuf<CK_INTERFACE>) {
+        list.open()?.give_all(&INTERFACES.0)
+    }
+
+    /// Gives the first interface that has the name, the version and the flags, as far as they are
+    /// asked for.
+    fn C_GetInterface(
+        name: InName, wanted: In<CK_VERSION>, interface: Out<CK_INTERFACE_PTR>, flags: CK_FLAGS,
+    ) {
+        let interface = interface.open()?;
+        let wanted = wanted.get();
+        let found = INTERFACES.0.iter().find(|offered| {
+            let has = version(offered);
+            name.allows(NAME)
+                && wanted.is_none_or(|v| (v.major, v.minor) == (has.major, has.minor))
+                && offered.flags & flags == flags
+        });
+        interface.give(ptr::from_ref(found.ok_or(Rv::ArgumentsBad)?).cast_mut())
+    }
+}

@@ -1,0 +1,95 @@
+//! Message-based functions for signing and for verifying (PKCS#11 3.2, 5.14 and 5.16). It may call
+//! the module floor. It never ends the process of signing messages for an error in one of them.
+
+use std::ffi::c_void;
+
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
+
+use super::input::{InBytes, InMechanism};
+use super::output::{Buffer, OutBuf};
+use super::process;
+
+cryptoki! {
+    /// Begins to sign messages.
+    fn C_MessageSignInit(
+        session: CK_SESSION_HANDLE, mechanism: InMechanism, key: CK_OBJECT_HANDLE,
+    ) {
+        process::module_of(session)?.message_sign_init(session, mechanism.get()?, key)
+    }
+
+    /// Signs a message.
+    fn C_SignMessage(
+        session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
+        (data, data_len): InBytes, (signature, signature_len): OutBuf,
+    ) {
+        let module = process::module_of(session)?;
+        let signature = signature.open()?;
+        let room = signature.room();
+        signature.give(module.sign_message(session, parameter.get()?, data.get()?, room)?)
+    }
+
+    /// Begins to sign a message in parts.
+    fn C_SignMessageBegin(
+        session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
+    ) {
+        process::module_of(session)?.sign_message_begin(session, parameter.get()?)
+    }
+
+    /// Takes a part, and signs if it is the last one: if a place for the signature's length is given.
+    fn C_SignMessageNext(
+        session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
+        (part, part_len): InBytes, (signature, signature_len): OutBuf,
+    ) {
+        let module = process::module_of(session)?;
+        let signature = signature.open_if_asked();
+        let room = signature.as_ref().map(Buffer::room);
+        let output = module.sign_message_next(session, parameter.get()?, part.get()?, room)?;
+        match (signature, output) {
+            (Some(signature), Some(output)) => signature.give(output),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the signing of messages.
+    fn C_MessageSignFinal(session: CK_SESSION_HANDLE) {
+        process::module()?.message_sign_final(session)
+    }
+
+    /// Begins to verify messages.
+    fn C_MessageVerifyInit(
+        session: CK_SESSION_HANDLE, mechanism: InMechanism, key: CK_OBJECT_HANDLE,
+    ) {
+        process::module_of(session)?.message_verify_init(session, mechanism.get()?, key)
+    }
+
+    /// Verifies a message.
+    fn C_VerifyMessage(
+        session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
+        (data, data_len): InBytes, (signature, signature_len): InBytes,
+    ) {
+        let module = process::module_of(session)?;
+        module.verify_message(session, parameter.get()?, data.get()?, signature.get()?)
+    }
+
+    /// Begins to verify a message in parts.
+    fn C_VerifyMessageBegin(
+        session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
+    ) {
+        process::module_of(session)?.verify_message_begin(session, parameter.get()?)
+    }
+
+    /// Takes a part, and verifies if it is the last one: if the signature is given.
+    fn C_VerifyMessageNext(
+        session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
+        (part, part_len): InBytes, (signature, signature_len): InBytes,
+    ) {
+        let module = process::module_of(session)?;
+        let (parameter, part, signature) = (parameter.get()?, part.get()?, signature.optional()?);
+        module.verify_message_next(session, parameter, part, signature)
+    }
+
+    /// Ends the verifying of messages.
+    fn C_MessageVerifyFinal(session: CK_SESSION_HANDLE) {
+        process::module()?.message_verify_final(session)
+    }
+}

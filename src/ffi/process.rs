@@ -1,0 +1,252 @@
+//! The home of the Module in this process, from `C_Initialize` to `C_Finalize`. It may use the
+//! module floor, and `config` and `transport` to hand them over. It never starts a thread, never
+//! holds its lock while the module works, and in a forked child never touches what was the parent's.
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cryptoki_sys::CK_SESSION_HANDLE;
+
+use crate::config::Config;
+use crate::error::{Result, Rv};
+use crate::module::Module;
+use crate::transport::Transport;
+
+/// What one process has of the module.
+struct Process {
+    /// A child made by `fork` has a copy of everything but the threads: locks that nobody will
+    /// ever unlock, PC/SC handles that belong to the parent. It is told by its process ID.
+    pid: u32,
+    /// The first lock of the house. It is the standard library's because that one is a plain word;
+    /// `parking_lot` keeps a table for the whole process, which a child could inherit locked.
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Before `C_Initialize`, and after `C_Finalize`.
+    Empty,
+    /// In between.
+    Mounted(Arc<Module>),
+    /// In between, and a function panicked.
+    Panicked(Arc<Module>),
+}
+
+/// Does what `C_Initialize` does, with this transport and this configuration. It is how a Rust
+/// program (our own tests are one) mounts something else than PC/SC below the C ABI.
+///
+/// # Errors
+/// `CKR_CRYPTOKI_ALREADY_INITIALIZED`.
+pub fn initialize_with(transport: Box<dyn Transport>, config: Config) -> Result<()> {
+    initialize(|| Module::new(config, transport))
+}
+
+/// Mounts what `make` makes. Of two threads that come at once, one mounts and the other one hears
+/// `CKR_CRYPTOKI_ALREADY_INITIALIZED`, at a time when that is true.
+pub(super) fn initialize(make: impl FnOnce() -> Module) -> Result<()> {
+    current().initialize(make)
+}
+
+/// Unmounts and closes the Module. Of two threads that come at once, one does it and the other one
+/// hears `CKR_CRYPTOKI_NOT_INITIALIZED`.
+pub(super) fn finalize() -> Result<()> {
+    // First nobody can find the Module any more, then it is closed, without the lock.
+    current().take()?.close();
+    Ok(())
+}
+
+/// The Module, for one call.
+pub(super) fn module() -> Result<Arc<Module>> {
+    current().module()
+}
+
+/// The Module, for one call on a session. The handle is looked at before any pointer of the call
+/// is: of two complaints that are both true, the session's is the one with a name of its own.
+pub(super) fn module_of(session: CK_SESSION_HANDLE) -> Result<Arc<Module>> {
+    let module = module()?;
+    module.check_session(session)?;
+    Ok(module)
+}
+
+/// A function panicked.
+pub(super) fn panicked() {
+    current().panicked();
+}
+
+/// The Process of this process. A child's first call makes it a new, empty one and leaks the
+/// parent's: dropping it would wait for its locks and disconnect the parent's card.
+fn current() -> &'static Process {
+    let pid = std::process::id();
+    loop {
+        let found = CURRENT.load(Ordering::Acquire);
+        // SAFETY: CURRENT is NULL or came out of a Box below and is never freed.
+        if let Some(process) = unsafe { found.as_ref() }
+            && process.pid == pid
+        {
+            return process;
+        }
+        let fresh = Box::into_raw(Box::new(Process::new(pid)));
+        if CURRENT
+            .compare_exchange(found, fresh, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            // SAFETY: another thread was faster, so nobody has seen ours.
+            drop(unsafe { Box::from_raw(fresh) });
+        }
+    }
+}
+
+static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+
+impl Process {
+    fn new(pid: u32) -> Process {
+        let state = Mutex::new(State::Empty);
+        Process { pid, state }
+    }
+
+    fn initialize(&self, make: impl FnOnce() -> Module) -> Result<()> {
+        let mut state = self.lock();
+        let State::Empty = *state else {
+            return Err(Rv::CryptokiAlreadyInitialized.into());
+        };
+        *state = State::Mounted(Arc::new(make()));
+        Ok(())
+    }
+
+    fn take(&self) -> Result<Arc<Module>> {
+        match std::mem::replace(&mut *self.lock(), State::Empty) {
+            State::Empty => Err(Rv::CryptokiNotInitialized.into()),
+            State::Mounted(module) | State::Panicked(module) => Ok(module),
+        }
+    }
+
+    fn module(&self) -> Result<Arc<Module>> {
+        match &*self.lock() {
+            State::Empty => Err(Rv::CryptokiNotInitialized.into()),
+            State::Mounted(module) => Ok(Arc::clone(module)),
+            State::Panicked(_) => Err(Rv::GeneralError.into()),
+        }
+    }
+
+    fn panicked(&self) {
+        let mut state = self.lock();
+        if let State::Mounted(module) = &*state {
+            *state = State::Panicked(Arc::clone(module));
+        }
+    }
+
+    /// A panic under this lock can only be one of `make`; the state is whole then, still `Empty`.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::transport::{self, Channel, Insertion, ReaderState, Watch};
+
+    struct NoReaders;
+
+    impl Transport for NoReaders {
+        fn survey(&self) -> std::result::Result<Vec<ReaderState>, transport::Error> {
+            Ok(Vec::new())
+        }
+
+        fn insertion(&self, _: &str) -> std::result::Result<Option<Insertion>, transport::Error> {
+            Err(transport::Error::NoReader)
+        }
+
+        fn connect(&self, _: &str) -> std::result::Result<Box<dyn Channel>, transport::Error> {
+            Err(transport::Error::NoReader)
+        }
+
+        fn watch(&self) -> std::result::Result<Box<dyn Watch>, transport::Error> {
+            Err(transport::Error::NoService(String::new()))
+        }
+    }
+
+    fn module() -> Module {
+        Module::new(Config::load(None), Box::new(NoReaders))
+    }
+
+    fn rv<T>(result: Result<T>) -> Option<Rv> {
+        result.err().map(|error| error.rv())
+    }
+
+    #[test]
+    fn life_of_a_module() {
+        let process = Process::new(1);
+        assert_eq!(rv(process.module()), Some(Rv::CryptokiNotInitialized));
+        assert_eq!(rv(process.take()), Some(Rv::CryptokiNotInitialized));
+        for _ in 0..2 {
+            assert_eq!(rv(process.initialize(module)), None);
+            let again = process.initialize(|| unreachable!("made for nothing"));
+            assert_eq!(rv(again), Some(Rv::CryptokiAlreadyInitialized));
+            assert_eq!(rv(process.module()), None);
+            assert_eq!(rv(process.take()), None);
+            assert_eq!(rv(process.module()), Some(Rv::CryptokiNotInitialized));
+            assert_eq!(rv(process.take()), Some(Rv::CryptokiNotInitialized));
+        }
+    }
+
+    #[test]
+    fn a_panic_is_remembered_until_finalize() {
+        let process = Process::new(1);
+        process.panicked();
+        assert_eq!(rv(process.module()), Some(Rv::CryptokiNotInitialized));
+        process.initialize(module).unwrap();
+        process.panicked();
+        assert_eq!(rv(process.module()), Some(Rv::GeneralError));
+        let again = process.initialize(module);
+        assert_eq!(rv(again), Some(Rv::CryptokiAlreadyInitialized));
+        assert_eq!(rv(process.take()), None);
+        process.initialize(module).unwrap();
+        assert_eq!(rv(process.module()), None);
+    }
+
+    #[test]
+    fn a_panic_in_initialize_leaves_it_possible() {
+        let process = Process::new(1);
+        let make = || process.initialize(|| panic!("caught"));
+        assert!(catch_unwind(AssertUnwindSafe(make)).is_err());
+        assert_eq!(rv(process.initialize(module)), None);
+    }
+
+    #[test]
+    fn one_of_many_threads_initialises_and_one_finalises() {
+        let process = Process::new(1);
+        let count = |f: &(dyn Fn() -> bool + Sync)| {
+            std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(f)).collect();
+                let ends = threads.into_iter().map(|thread| thread.join().unwrap());
+                ends.filter(|&won| won).count()
+            })
+        };
+        assert_eq!(count(&|| process.initialize(module).is_ok()), 1);
+        assert_eq!(count(&|| process.take().is_ok()), 1);
+    }
+
+    #[test]
+    fn a_forked_child_is_empty_even_if_the_lock_is_held() {
+        let parent = current();
+        let held = parent.lock();
+        // SAFETY: the child calls nothing but what is tested, and leaves without unwinding.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let fresh = !ptr::eq(current(), parent)
+                && current().pid == std::process::id()
+                && rv(super::module()) == Some(Rv::CryptokiNotInitialized);
+            // SAFETY: no destructor of the parent's may run here.
+            unsafe { libc::_exit(if fresh { 0 } else { 1 }) }
+        }
+        let mut status = -1;
+        // SAFETY: `status` is ours.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert_eq!(status, 0);
+        drop(held);
+        assert!(ptr::eq(current(), parent));
+    }
+}

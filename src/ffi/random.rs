@@ -1,0 +1,34 @@
+//! Random number generation functions (PKCS#11 3.2, 5.19). It may call the module floor. It never
+//! makes a random number of its own, and never allocates what a caller says he has room for.
+
+use cryptoki_sys::CK_SESSION_HANDLE;
+
+use super::input::InBytes;
+use super::output::OutArray;
+use super::process;
+use crate::error::Rv;
+
+cryptoki! {
+    /// Would seed the card's generator.
+    fn C_SeedRandom(session: CK_SESSION_HANDLE, (seed, seed_len): InBytes) {
+        process::module_of(session)?.seed_random(session, seed.get()?)
+    }
+
+    /// Gives random bytes of the card.
+    fn C_GenerateRandom(session: CK_SESSION_HANDLE, (random, random_len): OutArray) {
+        let module = process::module_of(session)?;
+        let mut random = random.open_for(MOST)?;
+        while random.left() > 0 {
+            let bytes = module.random(session, random.left().min(AT_ONCE))?;
+            if random.add(&bytes) == 0 {
+                return Err(Rv::FunctionFailed.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One answer of the card.
+const AT_ONCE: usize = 256;
+/// 4096 answers of a card take minutes: who asks for more has a wrong length in his hands.
+const MOST: usize = 1 << 20;
