@@ -30,6 +30,7 @@ pub mod card;
 pub mod config;
 pub mod error;
 pub mod ffi;
+pub mod logging;
 pub mod mechanism;
 pub mod messages;
 pub mod module;

@@ -14,6 +14,7 @@ use super::output::{Out, OutBuf};
 use super::process;
 use crate::config::Config;
 use crate::error::Rv;
+use crate::logging;
 use crate::module::Module;
 use crate::transport::pcsc::Pcsc;
 
@@ -22,7 +23,8 @@ cryptoki! {
     fn C_Initialize(args: InitializeArgs) {
         let reserved = args.reserved()?;
         process::initialize(|| {
-            let config = Config::load(reserved.as_deref());
+            let (config, complaints) = Config::load(reserved.as_deref());
+            logging::start(&config, &complaints);
             Module::new(config, Box::new(Pcsc::new()))
         })
     }

@@ -135,7 +135,7 @@ impl Module {
     }
 
     /// The slot and the My Number card in it, opened if it is not yet.
-    fn token(&self, id: CK_SLOT_ID) -> Result<(Arc<Slot>, Arc<Inserted>)> {
+    pub(super) fn token(&self, id: CK_SLOT_ID) -> Result<(Arc<Slot>, Arc<Inserted>)> {
         let slot = self.slot(id)?;
         let token = slot.token();
         // Looking at the reader may have shown that another card is gone.
