@@ -15,10 +15,15 @@ use crate::messages::Message;
 pub fn start(config: &Config, complaints: &[Complaint]) {
     let language = config.spoken_language();
     let mut builder = Builder::new();
-    builder.parse_filters(&config.log).write_style(WriteStyle::Never);
+    builder
+        .parse_filters(&config.log)
+        .write_style(WriteStyle::Never);
     let file = config.log_file.as_ref().map(|path| {
         let opened = OpenOptions::new().create(true).append(true).open(path);
-        opened.map_err(|error| Message::LogFileNotWritable { path: path.clone(), reason: error.to_string() })
+        opened.map_err(|error| Message::LogFileNotWritable {
+            path: path.clone(),
+            reason: error.to_string(),
+        })
     });
     let mut trouble = None;
     match file {
@@ -34,6 +39,12 @@ pub fn start(config: &Config, complaints: &[Complaint]) {
         warn!("{}", message.text(language));
     }
     for complaint in complaints {
-        warn!("{}", Message::ConfigComplaint { complaint: complaint.text(language) }.text(language));
+        warn!(
+            "{}",
+            Message::ConfigComplaint {
+                complaint: complaint.text(language)
+            }
+            .text(language)
+        );
     }
 }

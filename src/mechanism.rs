@@ -58,11 +58,26 @@ pub enum Use {
 /// Everything this module can offer, in the order in which it is listed.
 pub const TABLE: &[(CK_MECHANISM_TYPE, Use)] = &[
     (CKM_RSA_PKCS, Use::Sign(Padding::Pkcs1)),
-    (CKM_SHA1_RSA_PKCS, Use::Sign(Padding::HashedPkcs1(Hash::Sha1))),
-    (CKM_SHA224_RSA_PKCS, Use::Sign(Padding::HashedPkcs1(Hash::Sha224))),
-    (CKM_SHA256_RSA_PKCS, Use::Sign(Padding::HashedPkcs1(Hash::Sha256))),
-    (CKM_SHA384_RSA_PKCS, Use::Sign(Padding::HashedPkcs1(Hash::Sha384))),
-    (CKM_SHA512_RSA_PKCS, Use::Sign(Padding::HashedPkcs1(Hash::Sha512))),
+    (
+        CKM_SHA1_RSA_PKCS,
+        Use::Sign(Padding::HashedPkcs1(Hash::Sha1)),
+    ),
+    (
+        CKM_SHA224_RSA_PKCS,
+        Use::Sign(Padding::HashedPkcs1(Hash::Sha224)),
+    ),
+    (
+        CKM_SHA256_RSA_PKCS,
+        Use::Sign(Padding::HashedPkcs1(Hash::Sha256)),
+    ),
+    (
+        CKM_SHA384_RSA_PKCS,
+        Use::Sign(Padding::HashedPkcs1(Hash::Sha384)),
+    ),
+    (
+        CKM_SHA512_RSA_PKCS,
+        Use::Sign(Padding::HashedPkcs1(Hash::Sha512)),
+    ),
     (CKM_RSA_PKCS_PSS, Use::Sign(Padding::Pss)),
     (CKM_SHA256_RSA_PKCS_PSS, Use::Sign(Padding::HashedPss)),
     (CKM_SHA_1, Use::Digest(Hash::Sha1)),
@@ -92,7 +107,10 @@ impl Offer {
 
     /// The mechanisms, in the table's order.
     pub fn mechanisms(self) -> impl Iterator<Item = (CK_MECHANISM_TYPE, Use)> {
-        TABLE.iter().copied().filter(move |&(_, purpose)| self.includes(purpose))
+        TABLE
+            .iter()
+            .copied()
+            .filter(move |&(_, purpose)| self.includes(purpose))
     }
 
     /// What a mechanism is for, if it is offered.
@@ -141,7 +159,10 @@ impl Offer {
 /// (PKCS#11 3.2, 6.1.9; jpki-card.md, 3.5).
 fn pss_parameter() -> Vec<u8> {
     let salt = PSS_SALT as CK_ULONG;
-    [CKM_SHA256, CKG_MGF1_SHA256, salt].into_iter().flat_map(CK_ULONG::to_ne_bytes).collect()
+    [CKM_SHA256, CKG_MGF1_SHA256, salt]
+        .into_iter()
+        .flat_map(CK_ULONG::to_ne_bytes)
+        .collect()
 }
 
 impl Use {
@@ -157,9 +178,17 @@ impl Use {
                     | CKF_MESSAGE_SIGN
                     | CKF_MESSAGE_VERIFY
                     | CKF_MULTI_MESSAGE
-                    | if padding == Padding::Pkcs1 { CKF_VERIFY_RECOVER } else { 0 },
+                    | if padding == Padding::Pkcs1 {
+                        CKF_VERIFY_RECOVER
+                    } else {
+                        0
+                    },
             },
-            Use::Digest(_) => CK_MECHANISM_INFO { ulMinKeySize: 0, ulMaxKeySize: 0, flags: CKF_DIGEST },
+            Use::Digest(_) => CK_MECHANISM_INFO {
+                ulMinKeySize: 0,
+                ulMaxKeySize: 0,
+                flags: CKF_DIGEST,
+            },
         }
     }
 }
@@ -319,7 +348,10 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
-    const ALL: Offer = Offer { pss: true, sha1: true };
+    const ALL: Offer = Offer {
+        pss: true,
+        sha1: true,
+    };
 
     fn rv<T: std::fmt::Debug>(result: Result<T>) -> Rv {
         match result.unwrap_err() {
@@ -331,7 +363,10 @@ mod tests {
     #[test]
     fn digest_info_is_what_rfc_8017_prints() {
         // RFC 8017, 9.2, note 1.
-        let prefix = [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
+        let prefix = [
+            0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02,
+            0x01, 0x05, 0x00, 0x04, 0x20,
+        ];
         let mut message = Message::new(Padding::HashedPkcs1(Hash::Sha256));
         message.update(b"a");
         message.update(b"bc");
@@ -339,7 +374,13 @@ mod tests {
         assert_eq!(scheme, Scheme::Pkcs1);
         assert_eq!(input, [&prefix[..], &Sha256::digest(b"abc")].concat());
         let sha1 = Hash::Sha1.digest_info(&[0; 20]);
-        assert_eq!(sha1[..15], [0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14]);
+        assert_eq!(
+            sha1[..15],
+            [
+                0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04,
+                0x14
+            ]
+        );
     }
 
     #[test]
@@ -371,11 +412,22 @@ mod tests {
     fn only_the_cards_own_pss() {
         let mechanism = |kind, words: &[CK_ULONG]| Mechanism {
             kind,
-            parameter: words.iter().copied().flat_map(CK_ULONG::to_ne_bytes).collect(),
+            parameter: words
+                .iter()
+                .copied()
+                .flat_map(CK_ULONG::to_ne_bytes)
+                .collect(),
         };
         let good = [CKM_SHA256, CKG_MGF1_SHA256, 32];
-        assert_eq!(ALL.padding(&mechanism(CKM_RSA_PKCS_PSS, &good)).unwrap(), Padding::Pss);
-        assert_eq!(ALL.padding(&mechanism(CKM_SHA256_RSA_PKCS_PSS, &good)).unwrap(), Padding::HashedPss);
+        assert_eq!(
+            ALL.padding(&mechanism(CKM_RSA_PKCS_PSS, &good)).unwrap(),
+            Padding::Pss
+        );
+        assert_eq!(
+            ALL.padding(&mechanism(CKM_SHA256_RSA_PKCS_PSS, &good))
+                .unwrap(),
+            Padding::HashedPss
+        );
         for bad in [
             &[][..],
             &[CKM_SHA384, CKG_MGF1_SHA256, 32],
@@ -383,12 +435,30 @@ mod tests {
             &[CKM_SHA256, CKG_MGF1_SHA256, 20],
             &[CKM_SHA256, CKG_MGF1_SHA256],
         ] {
-            assert_eq!(rv(ALL.padding(&mechanism(CKM_RSA_PKCS_PSS, bad))), Rv::MechanismParamInvalid);
+            assert_eq!(
+                rv(ALL.padding(&mechanism(CKM_RSA_PKCS_PSS, bad))),
+                Rv::MechanismParamInvalid
+            );
         }
-        let withdrawn = Offer { pss: false, sha1: true };
-        assert_eq!(rv(withdrawn.padding(&mechanism(CKM_RSA_PKCS_PSS, &good))), Rv::MechanismInvalid);
-        assert_eq!(rv(ALL.padding(&mechanism(CKM_RSA_X_509, &[]))), Rv::MechanismInvalid);
-        assert_eq!(rv(ALL.padding(&mechanism(CKM_SHA256, &[]))), Rv::MechanismInvalid);
-        assert_eq!(rv(ALL.padding(&mechanism(CKM_RSA_PKCS, &[1]))), Rv::MechanismParamInvalid);
+        let withdrawn = Offer {
+            pss: false,
+            sha1: true,
+        };
+        assert_eq!(
+            rv(withdrawn.padding(&mechanism(CKM_RSA_PKCS_PSS, &good))),
+            Rv::MechanismInvalid
+        );
+        assert_eq!(
+            rv(ALL.padding(&mechanism(CKM_RSA_X_509, &[]))),
+            Rv::MechanismInvalid
+        );
+        assert_eq!(
+            rv(ALL.padding(&mechanism(CKM_SHA256, &[]))),
+            Rv::MechanismInvalid
+        );
+        assert_eq!(
+            rv(ALL.padding(&mechanism(CKM_RSA_PKCS, &[1]))),
+            Rv::MechanismParamInvalid
+        );
     }
 }

@@ -84,7 +84,10 @@ impl Pin {
             // JPKI compares bytes exactly; the official software raises letters before it sends.
             *place = byte.to_ascii_uppercase();
         }
-        Ok(Pin { page, length: given.len() })
+        Ok(Pin {
+            page,
+            length: given.len(),
+        })
     }
 
     /// Length in bytes.
@@ -137,7 +140,8 @@ pub struct Refused {
 impl Refused {
     /// Was this value refused before?
     pub fn contains(&self, pin: &Pin) -> bool {
-        self.salt.is_some_and(|salt| self.digests.contains(&pin.digest(&salt)))
+        self.salt
+            .is_some_and(|salt| self.digests.contains(&pin.digest(&salt)))
     }
 
     /// Remembers a value that the card refused.
@@ -197,7 +201,10 @@ impl Page {
         if start == libc::MAP_FAILED {
             return None;
         }
-        let page = Page { start: NonNull::new(start.cast())?, size };
+        let page = Page {
+            start: NonNull::new(start.cast())?,
+            size,
+        };
         page.protect();
         Some(page)
     }
@@ -253,7 +260,10 @@ mod tests {
 
     #[test]
     fn four_digits_and_nothing_else() {
-        assert_eq!(shown(&Pin::parse(Shape::FourDigits, b"0123").unwrap()), b"0123");
+        assert_eq!(
+            shown(&Pin::parse(Shape::FourDigits, b"0123").unwrap()),
+            b"0123"
+        );
         for (given, why) in [
             (&b""[..], Error::Length),
             (b"123", Error::Length),
@@ -265,14 +275,24 @@ mod tests {
             (&[b'1'; 300], Error::Length),
             (b"123\0", Error::Characters),
         ] {
-            assert_eq!(Pin::parse(Shape::FourDigits, given).unwrap_err(), why, "{given:?}");
+            assert_eq!(
+                Pin::parse(Shape::FourDigits, given).unwrap_err(),
+                why,
+                "{given:?}"
+            );
         }
     }
 
     #[test]
     fn a_password_is_raised() {
-        assert_eq!(shown(&Pin::parse(Shape::Password, b"abC123").unwrap()), b"ABC123");
-        assert_eq!(shown(&Pin::parse(Shape::Password, &[b'Z'; 16]).unwrap()), [b'Z'; 16]);
+        assert_eq!(
+            shown(&Pin::parse(Shape::Password, b"abC123").unwrap()),
+            b"ABC123"
+        );
+        assert_eq!(
+            shown(&Pin::parse(Shape::Password, &[b'Z'; 16]).unwrap()),
+            [b'Z'; 16]
+        );
         for (given, why) in [
             (&b"1234"[..], Error::Length),
             (b"ABC12", Error::Length),
@@ -282,7 +302,11 @@ mod tests {
             ("ＡＢ".as_bytes(), Error::Characters),
             ("ABC1é".as_bytes(), Error::Characters),
         ] {
-            assert_eq!(Pin::parse(Shape::Password, given).unwrap_err(), why, "{given:?}");
+            assert_eq!(
+                Pin::parse(Shape::Password, given).unwrap_err(),
+                why,
+                "{given:?}"
+            );
         }
     }
 

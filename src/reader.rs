@@ -86,7 +86,14 @@ impl Reader {
         told: Option<Insertion>,
     ) -> Reader {
         let (known, told) = (Mutex::new(Known::Nothing), Mutex::new(told));
-        Reader { name, transport, roles, held: Mutex::default(), known, told }
+        Reader {
+            name,
+            transport,
+            roles,
+            held: Mutex::default(),
+            known,
+            told,
+        }
     }
 
     /// Is this another state than slot events have told? From now on they have.
@@ -168,7 +175,10 @@ impl Reader {
         held.card = None;
         // Asked before the card: if it is changed while we read, the number is the old card's, and
         // the next look at the reader throws all of it away.
-        let insertion = self.transport.insertion(&self.name)?.ok_or(Rv::TokenNotPresent)?;
+        let insertion = self
+            .transport
+            .insertion(&self.name)?
+            .ok_or(Rv::TokenNotPresent)?;
         let opened = self.connect_and_open().or_else(|error| match error {
             // Contactless cards fail like this when they have just been laid down.
             card::Error::Transport(transport::Error::Failed(cause)) => {
@@ -182,7 +192,10 @@ impl Reader {
                 let number = INSERTIONS.fetch_add(1, Ordering::Relaxed);
                 let inserted = Arc::new(Inserted::new(number, insertion, face));
                 inserted.note_tries(&mut card);
-                *held = Held { number, card: Some(card) };
+                *held = Held {
+                    number,
+                    card: Some(card),
+                };
                 *self.known.lock() = Known::Ours(Arc::clone(&inserted));
                 Ok(inserted)
             }
@@ -190,7 +203,9 @@ impl Reader {
                 *self.known.lock() = Known::Foreign(insertion);
                 Err(Rv::TokenNotRecognized.into())
             }
-            Err(card::Error::Transport(transport::Error::Removed)) => Err(Rv::TokenNotPresent.into()),
+            Err(card::Error::Transport(transport::Error::Removed)) => {
+                Err(Rv::TokenNotPresent.into())
+            }
             Err(other) => Err(other.into()),
         }
     }
@@ -237,11 +252,14 @@ impl Reader {
         use card::Error as C;
         use transport::Error as T;
         match error {
-            C::AnotherCard | C::Transport(T::NoCard | T::Removed | T::NoReader | T::NoService(_)) => {
+            C::AnotherCard
+            | C::Transport(T::NoCard | T::Removed | T::NoReader | T::NoService(_)) => {
                 card.detach();
                 *self.known.lock() = Known::Nothing;
             }
-            C::Unexplained { .. } | C::Malformed(_) | C::SignatureWrong | C::Transport(_) => card.detach(),
+            C::Unexplained { .. } | C::Malformed(_) | C::SignatureWrong | C::Transport(_) => {
+                card.detach()
+            }
             C::NotJpki
             | C::Unproven
             | C::PinIncorrect { .. }
@@ -381,5 +399,8 @@ fn serial_number(face: &Face) -> String {
         Shown::Open(certificate) => Sha256::digest(certificate.public_key_info()),
         Shown::Locked | Shown::Absent => Sha256::digest(&face.token_information),
     };
-    hash.iter().take(8).map(|byte| format!("{byte:02X}")).collect()
+    hash.iter()
+        .take(8)
+        .map(|byte| format!("{byte:02X}"))
+        .collect()
 }

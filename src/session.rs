@@ -100,7 +100,12 @@ pub struct MessageVerifying {
 impl Session {
     /// A fresh one, without operations.
     pub fn new(slot: Arc<Slot>, inserted: Arc<Inserted>, read_write: bool) -> Session {
-        Session { slot, inserted, read_write, operations: Mutex::default() }
+        Session {
+            slot,
+            inserted,
+            read_write,
+            operations: Mutex::default(),
+        }
     }
 
     /// Is the user logged in to its token?

@@ -40,7 +40,10 @@ impl Policy {
             },
             login_state: config.login_state,
             always_authenticate: config.always_authenticate,
-            offer: Offer { pss: config.pss, sha1: config.sha1 },
+            offer: Offer {
+                pss: config.pss,
+                sha1: config.sha1,
+            },
             language: config.spoken_language(),
         }
     }
@@ -89,8 +92,17 @@ enum Key {
 impl Slot {
     /// An empty slot.
     pub fn new(id: CK_SLOT_ID, role: Role, reader: Arc<Reader>, policy: Policy) -> Slot {
-        let (login, logged_in, event) = (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
-        Slot { id, role, reader, policy, login, logged_in, event }
+        let (login, logged_in, event) =
+            (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
+        Slot {
+            id,
+            role,
+            reader,
+            policy,
+            login,
+            logged_in,
+            event,
+        }
     }
 
     /// The token, opened if need be.
@@ -109,7 +121,10 @@ impl Slot {
     /// What the token signs with, at the moment.
     pub fn offer(&self, inserted: &Inserted) -> Offer {
         let refused = inserted.pss_refused.load(Ordering::Relaxed);
-        Offer { pss: self.policy.offer.pss && !refused, ..self.policy.offer }
+        Offer {
+            pss: self.policy.offer.pss && !refused,
+            ..self.policy.offer
+        }
     }
 
     /// Does the key want its PIN for each signature?
@@ -167,11 +182,18 @@ impl Slot {
         result
     }
 
-    fn authenticate(&self, login: &mut Login, inserted: &Arc<Inserted>, given: &[u8]) -> Result<()> {
+    fn authenticate(
+        &self,
+        login: &mut Login,
+        inserted: &Arc<Inserted>,
+        given: &[u8],
+    ) -> Result<()> {
         let pin = Pin::parse(self.role.pin_shape(), given).map_err(|error| match error {
             pin::Error::Memory => Rv::HostMemory,
             pin::Error::Length | pin::Error::Characters => {
-                self.tell(&Message::PinShape { token: self.role.into() });
+                self.tell(&Message::PinShape {
+                    token: self.role.into(),
+                });
                 Rv::PinIncorrect
             }
         })?;
@@ -179,7 +201,8 @@ impl Slot {
         let keep_open = self.policy.login_state == LoginState::Card;
         // In the same transaction, what only this PIN opens: whoever logs in wants the certificate
         // next, and the card would have to be told the PIN once more for it.
-        let file = Some(self.role.certificate()).filter(|&file| inserted.certificate(file).is_none());
+        let file =
+            Some(self.role.certificate()).filter(|&file| inserted.certificate(file).is_none());
         let answer = self.reader.with_card(inserted, |card| {
             card.login(self.role, &pin, self.policy.last_try, file, keep_open)
         });
@@ -189,7 +212,11 @@ impl Slot {
                     note_certificate(inserted, file, read);
                 }
                 login.refused.forget();
-                login.key = if keep_open { Key::OnCard } else { Key::Pin(pin) };
+                login.key = if keep_open {
+                    Key::OnCard
+                } else {
+                    Key::Pin(pin)
+                };
                 self.logged_in.store(inserted.number(), Ordering::Release);
                 Ok(())
             }
@@ -203,7 +230,9 @@ impl Slot {
     /// A value that this card refused is not sent again.
     fn check_not_refused(&self, login: &Login, pin: &Pin) -> Result<()> {
         if login.refused.contains(pin) {
-            self.tell(&Message::RefusedBefore { token: self.role.into() });
+            self.tell(&Message::RefusedBefore {
+                token: self.role.into(),
+            });
             return Err(card::Error::RefusedBefore.into());
         }
         Ok(())
@@ -215,7 +244,10 @@ impl Slot {
         match *error {
             card::Error::PinIncorrect { left } => {
                 login.refused.remember(pin);
-                self.tell(&Message::WrongPin { token, tries_left: left });
+                self.tell(&Message::WrongPin {
+                    token,
+                    tries_left: left,
+                });
             }
             card::Error::PinLocked => self.tell(&Message::PinLocked { token }),
             card::Error::LastTryKept => self.tell(&Message::LastTryKept { token }),
@@ -287,9 +319,9 @@ impl Slot {
             Rv::PinIncorrect
         })?;
         self.check_not_refused(&login, &old)?;
-        let changed = self
-            .reader
-            .with_card(inserted, |card| card.change_pin(self.role, &old, &new, self.policy.last_try));
+        let changed = self.reader.with_card(inserted, |card| {
+            card.change_pin(self.role, &old, &new, self.policy.last_try)
+        });
         if let Err(error) = changed {
             self.note_refusal(&mut login, &old, &error);
             if matches!(error, Error::Card(card::Error::Transport(_))) {
@@ -323,9 +355,9 @@ impl Slot {
             Key::OnCard => Access::Open,
             Key::Closed | Key::Spent => return Err(Rv::UserNotLoggedIn.into()),
         };
-        let answer = self
-            .reader
-            .with_card(inserted, |card| card.sign(self.role, scheme, input, access, certificate));
+        let answer = self.reader.with_card(inserted, |card| {
+            card.sign(self.role, scheme, input, access, certificate)
+        });
         if once {
             // Used is used, also by a failure.
             login.key = Key::Spent;
@@ -380,7 +412,9 @@ impl Slot {
     fn end_if_lost(&self, login: &mut Login, error: &card::Error) {
         if matches!(error, card::Error::NotVerified | card::Error::Unproven) {
             self.clear(login);
-            self.tell(&Message::LoginLost { token: self.role.into() });
+            self.tell(&Message::LoginLost {
+                token: self.role.into(),
+            });
         }
     }
 

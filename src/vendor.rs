@@ -1,7 +1,9 @@
 //! Our own constants, the same as in `include/jpki_pkcs11.h`: one hardware-feature object per token.
 //! Numbers only. A test compares them with the header.
 
-use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_HW_FEATURE_TYPE, CK_ULONG, CKA_VENDOR_DEFINED, CKH_VENDOR_DEFINED};
+use cryptoki_sys::{
+    CK_ATTRIBUTE_TYPE, CK_HW_FEATURE_TYPE, CK_ULONG, CKA_VENDOR_DEFINED, CKH_VENDOR_DEFINED,
+};
 
 /// "JPKI" without its high bits: the block of numbers that is ours among all vendors'.
 const BLOCK: CK_ULONG = 0x4A50_0000;

@@ -87,7 +87,9 @@ impl Command {
 
     /// COMPUTE DIGITAL SIGNATURE (jpki-card.md, 3.5).
     pub(super) fn sign(scheme: Scheme, reference: u8, input: &[u8]) -> Command {
-        Command::header(0x80, 0x2A, scheme.p1(), reference).data(input).le(LE_256)
+        Command::header(0x80, 0x2A, scheme.p1(), reference)
+            .data(input)
+            .le(LE_256)
     }
 
     /// GET CHALLENGE, 1 to 256 bytes (jpki-card.md, 3.6).
@@ -123,7 +125,11 @@ impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
             [cla, ins, p1, p2, rest @ ..] => {
-                write!(f, "{cla:02X} {ins:02X} {p1:02X} {p2:02X} +{} bytes", rest.len())
+                write!(
+                    f,
+                    "{cla:02X} {ins:02X} {p1:02X} {p2:02X} +{} bytes",
+                    rest.len()
+                )
             }
             _ => f.write_str("no command"),
         }
@@ -141,7 +147,10 @@ impl Response {
     pub(super) fn parse(mut bytes: Vec<u8>) -> Option<Response> {
         let at = bytes.len().checked_sub(2)?;
         let [sw1, sw2] = bytes.split_off(at).try_into().ok()?;
-        Some(Response { data: bytes, status: StatusWord::from_bytes(sw1, sw2) })
+        Some(Response {
+            data: bytes,
+            status: StatusWord::from_bytes(sw1, sw2),
+        })
     }
 }
 
@@ -209,7 +218,10 @@ impl StatusWord {
     pub(super) fn refuses_the_form(self) -> bool {
         // 6986: an SFI read taken for a read of the current EF, of which there is none.
         // 6B00: taken for an offset. 6A81, 6A86, 6A88: P1-P2. 6D00: INS. 6700: length.
-        matches!(self, StatusWord::Other(0x6700 | 0x6986 | 0x6A81 | 0x6A86 | 0x6A88 | 0x6B00 | 0x6D00))
+        matches!(
+            self,
+            StatusWord::Other(0x6700 | 0x6986 | 0x6A81 | 0x6A86 | 0x6A88 | 0x6B00 | 0x6D00)
+        )
     }
 }
 
@@ -233,20 +245,34 @@ mod tests {
     fn commands_are_what_the_card_knows() {
         assert_eq!(
             Command::select_jpki().bytes(),
-            [0x00, 0xA4, 0x04, 0x0C, 0x0A, 0xD3, 0x92, 0xF0, 0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01]
+            [
+                0x00, 0xA4, 0x04, 0x0C, 0x0A, 0xD3, 0x92, 0xF0, 0x00, 0x26, 0x01, 0x00, 0x00, 0x00,
+                0x01
+            ]
         );
         assert_eq!(
             Command::leave_jpki().bytes(),
-            [0x00, 0xA4, 0x04, 0x0C, 0x07, 0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00]
+            [
+                0x00, 0xA4, 0x04, 0x0C, 0x07, 0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00
+            ]
         );
-        assert_eq!(Command::read_short(FileId::TOKEN_INFORMATION, 160).bytes(), [0x00, 0xB0, 0x86, 0x00, 0xA0]);
-        assert_eq!(Command::read(0x0600, 256).bytes(), [0x00, 0xB0, 0x06, 0x00, 0x00]);
+        assert_eq!(
+            Command::read_short(FileId::TOKEN_INFORMATION, 160).bytes(),
+            [0x00, 0xB0, 0x86, 0x00, 0xA0]
+        );
+        assert_eq!(
+            Command::read(0x0600, 256).bytes(),
+            [0x00, 0xB0, 0x06, 0x00, 0x00]
+        );
         assert_eq!(Command::tries_left(0x98).bytes(), [0x00, 0x20, 0x00, 0x98]);
         assert_eq!(
             Command::sign(Scheme::Pss, 0x97, &[0xAA, 0xBB]).bytes(),
             [0x80, 0x2A, 0x04, 0x97, 0x02, 0xAA, 0xBB, 0x00]
         );
-        assert_eq!(Command::challenge(256).bytes(), [0x00, 0x84, 0x00, 0x00, 0x00]);
+        assert_eq!(
+            Command::challenge(256).bytes(),
+            [0x00, 0x84, 0x00, 0x00, 0x00]
+        );
     }
 
     #[test]
@@ -263,7 +289,10 @@ mod tests {
         for number in 0..=u16::MAX {
             let [sw1, sw2] = number.to_be_bytes();
             let back = StatusWord::from_bytes(sw1, sw2).number();
-            assert!(back == number || (number == 0x6983 && back == 0x6984), "{number:04X}");
+            assert!(
+                back == number || (number == 0x6983 && back == 0x6984),
+                "{number:04X}"
+            );
         }
     }
 

@@ -35,7 +35,10 @@ impl Certificate {
         // trust the certificate to say.
         let parsed = CertificateInner::<Raw>::from_der(&der).map_err(malformed)?;
         let content = parsed.tbs_certificate();
-        let public_key_info = content.subject_public_key_info().to_der().map_err(malformed)?;
+        let public_key_info = content
+            .subject_public_key_info()
+            .to_der()
+            .map_err(malformed)?;
         let public_key = PublicKey::from_public_key_der(&public_key_info)
             .map_err(|_| Error::Malformed("the certificate's key is not an RSA key"))?;
         Ok(Certificate {
@@ -124,7 +127,11 @@ pub fn check(key: &PublicKey, scheme: Scheme, input: &[u8], signature: &[u8]) ->
         Scheme::Pss => {
             let longest = key.size().saturating_sub(Sha256::output_size() + 2);
             let another = (0..=longest).any(|salt| pss(salt).is_ok());
-            Err(if another { Error::SchemeRefused } else { Error::SignatureWrong })
+            Err(if another {
+                Error::SchemeRefused
+            } else {
+                Error::SignatureWrong
+            })
         }
     }
 }

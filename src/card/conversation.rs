@@ -26,14 +26,21 @@ pub(super) struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     /// Begins a transaction, without selecting anything.
-    pub(super) fn begin(channel: &'a mut dyn Channel, memory: &'a mut Memory) -> Result<Self, Error> {
+    pub(super) fn begin(
+        channel: &'a mut dyn Channel,
+        memory: &'a mut Memory,
+    ) -> Result<Self, Error> {
         let exchange = channel.begin()?;
         // A card without an identity to compare survives our own power-down: PC/SC has counted no
         // removal since, or the module floor would not have come here.
         if exchange.was_reset() && (memory.identity.is_some() || !memory.powered_down_by_us) {
             memory.proven = false;
         }
-        Ok(Conversation { exchange, memory, maybe_open: false })
+        Ok(Conversation {
+            exchange,
+            memory,
+            maybe_open: false,
+        })
     }
 
     /// Selects the JPKI application and, if the card was reset since we knew it, makes sure that it is
@@ -78,7 +85,11 @@ impl<'a> Conversation<'a> {
 
     /// Asks for the tries left of a PIN. Costs none.
     pub(super) fn tries_left(&mut self, role: Role) -> Result<u8, Error> {
-        let status = self.with_reference(role.pin(), Form::pin, |file| Some(Command::tries_left(reference(file))))?.status;
+        let status = self
+            .with_reference(role.pin(), Form::pin, |file| {
+                Some(Command::tries_left(reference(file)))
+            })?
+            .status;
         let left = match status {
             StatusWord::TriesLeft(left) => left,
             StatusWord::Locked => 0,
@@ -129,7 +140,9 @@ impl<'a> Conversation<'a> {
         self.maybe_open = true;
         self.memory.tries.forget(role);
         let status = self
-            .with_reference(role.pin(), Form::pin, |file| Command::verify(reference(file), pin))?
+            .with_reference(role.pin(), Form::pin, |file| {
+                Command::verify(reference(file), pin)
+            })?
             .status;
         match status {
             StatusWord::Ok => {
@@ -153,7 +166,9 @@ impl<'a> Conversation<'a> {
     /// Replaces a PIN that was verified in this transaction.
     pub(super) fn change(&mut self, role: Role, new: &Pin) -> Result<(), Error> {
         let status = self
-            .with_reference(role.pin(), Form::pin, |file| Command::change(reference(file), new))?
+            .with_reference(role.pin(), Form::pin, |file| {
+                Command::change(reference(file), new)
+            })?
             .status;
         match status {
             StatusWord::Ok => Ok(()),
@@ -165,7 +180,12 @@ impl<'a> Conversation<'a> {
     }
 
     /// One signature.
-    pub(super) fn sign(&mut self, role: Role, scheme: Scheme, input: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(super) fn sign(
+        &mut self,
+        role: Role,
+        scheme: Scheme,
+        input: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let response = self.with_reference(role.key(), Form::key, |file| {
             Some(Command::sign(scheme, reference(file), input))
         })?;
@@ -173,8 +193,12 @@ impl<'a> Conversation<'a> {
             (_, StatusWord::Ok) => Ok(response.data),
             (_, StatusWord::SecurityStatus) => Err(Error::NotVerified),
             // The input has the one length that the scheme takes, so the scheme is what it means.
-            (Scheme::Pss, StatusWord::Other(0x6A80 | 0x6A81 | 0x6A86 | 0x6985 | 0x6D00)) => Err(Error::SchemeRefused),
-            (Scheme::Pkcs1, StatusWord::Other(0x6A80 | 0x6985 | 0x6700)) => Err(Error::InputRefused),
+            (Scheme::Pss, StatusWord::Other(0x6A80 | 0x6A81 | 0x6A86 | 0x6985 | 0x6D00)) => {
+                Err(Error::SchemeRefused)
+            }
+            (Scheme::Pkcs1, StatusWord::Other(0x6A80 | 0x6985 | 0x6700)) => {
+                Err(Error::InputRefused)
+            }
             (_, other) => Err(unexplained("COMPUTE DIGITAL SIGNATURE", other)),
         }
     }
@@ -184,7 +208,9 @@ impl<'a> Conversation<'a> {
         let response = self.send(Command::challenge(length))?;
         match response.status {
             StatusWord::Ok if response.data.len() == length => Ok(response.data),
-            StatusWord::Ok => Err(Error::Malformed("GET CHALLENGE gave another number of bytes")),
+            StatusWord::Ok => Err(Error::Malformed(
+                "GET CHALLENGE gave another number of bytes",
+            )),
             other => Err(unexplained("GET CHALLENGE", other)),
         }
     }
@@ -194,7 +220,8 @@ impl<'a> Conversation<'a> {
         if self.memory.form.reading != Form::Long {
             let response = self.send(Command::read_short(file, length))?;
             // Any other answer was one to this file.
-            let proves = !response.status.refuses_the_form() && response.status != StatusWord::NotFound;
+            let proves =
+                !response.status.refuses_the_form() && response.status != StatusWord::NotFound;
             if proves {
                 self.memory.form.reading = Form::Short;
             }
@@ -251,7 +278,10 @@ impl<'a> Conversation<'a> {
         match self.send(Command::leave_jpki()) {
             Ok(response) if response.status == StatusWord::Ok => true,
             Ok(response) => {
-                debug!("SELECT of the issuer's domain: {:?}; the card is powered down instead", response.status);
+                debug!(
+                    "SELECT of the issuer's domain: {:?}; the card is powered down instead",
+                    response.status
+                );
                 // A phone that has no such application will not have it next time either.
                 self.memory.leave_by_select = response.status != StatusWord::NotFound;
                 false
@@ -279,7 +309,8 @@ impl<'a> Conversation<'a> {
         let forked = || Error::Malformed("the PIN belongs to another process");
         if *form(&mut self.memory.form) != Form::Long {
             let response = self.send(command(Some(file)).ok_or_else(forked)?)?;
-            let refused = response.status.refuses_the_form() && *form(&mut self.memory.form) == Form::Untried;
+            let refused =
+                response.status.refuses_the_form() && *form(&mut self.memory.form) == Form::Untried;
             if !refused {
                 if !response.status.refuses_the_form() {
                     *form(&mut self.memory.form) = Form::Short;
@@ -328,9 +359,12 @@ impl<'a> Conversation<'a> {
         let answer = self.exchange.transmit(command.bytes());
         let answer = answer.inspect_err(|error| warn!("{command:?}: {error}"))?;
         if answer.len() > MAX_RESPONSE {
-            return Err(Error::Malformed("an answer longer than a short APDU can be"));
+            return Err(Error::Malformed(
+                "an answer longer than a short APDU can be",
+            ));
         }
-        let response = Response::parse(answer).ok_or(Error::Malformed("an answer without a status word"))?;
+        let response =
+            Response::parse(answer).ok_or(Error::Malformed("an answer without a status word"))?;
         debug!("{command:?} -> {response:?}");
         Ok(response)
     }
@@ -363,5 +397,8 @@ fn der_length(bytes: &[u8]) -> Option<usize> {
 }
 
 fn unexplained(command: &'static str, status: StatusWord) -> Error {
-    Error::Unexplained { command, status: status.number() }
+    Error::Unexplained {
+        command,
+        status: status.number(),
+    }
 }

@@ -147,7 +147,9 @@ impl CertificateFile {
     /// Whose PIN opens it on a card that locks it.
     pub const fn role(self) -> Role {
         match self {
-            CertificateFile::Authentication | CertificateFile::AuthenticationAuthority => Role::Authentication,
+            CertificateFile::Authentication | CertificateFile::AuthenticationAuthority => {
+                Role::Authentication
+            }
             CertificateFile::Signature | CertificateFile::SignatureAuthority => Role::Signature,
         }
     }

@@ -218,7 +218,10 @@ impl JpkiCard {
             leave_by_select: true,
             powered_down_by_us: false,
         };
-        let mut card = JpkiCard { channel: Some(channel), memory };
+        let mut card = JpkiCard {
+            channel: Some(channel),
+            memory,
+        };
         let face = card.talk(false, |talk| {
             // Whatever happened to the card before we knew it is nothing to us.
             talk.forget_resets();
@@ -229,14 +232,15 @@ impl JpkiCard {
                 Err(Error::FileAbsent) => Shown::Absent,
                 Err(other) => return Err(other),
             };
-            let token_information = match talk.read_start(FileId::TOKEN_INFORMATION, TOKEN_INFORMATION_LENGTH) {
-                Ok(bytes) => bytes,
-                Err(Error::Transport(cause)) => return Err(Error::Transport(cause)),
-                Err(other) => {
-                    warn!("EF 0006: {other}");
-                    Vec::new()
-                }
-            };
+            let token_information =
+                match talk.read_start(FileId::TOKEN_INFORMATION, TOKEN_INFORMATION_LENGTH) {
+                    Ok(bytes) => bytes,
+                    Err(Error::Transport(cause)) => return Err(Error::Transport(cause)),
+                    Err(other) => {
+                        warn!("EF 0006: {other}");
+                        Vec::new()
+                    }
+                };
             for &role in tries_of {
                 talk.ask_tries(role)?;
             }
@@ -327,7 +331,11 @@ impl JpkiCard {
     /// # Errors
     /// [`Error::FileAbsent`], [`Error::NotVerified`], [`Error::AnotherCard`], [`Error::Unproven`], [`Error::Transport`],
     /// [`Error::Unexplained`], [`Error::Malformed`].
-    pub fn read_certificate(&mut self, file: CertificateFile, access: Option<Access<'_>>) -> Result<Certificate, Error> {
+    pub fn read_certificate(
+        &mut self,
+        file: CertificateFile,
+        access: Option<Access<'_>>,
+    ) -> Result<Certificate, Error> {
         let mut read = || {
             self.talk(matches!(access, Some(Access::Open)), |talk| {
                 talk.select()?;
@@ -374,7 +382,13 @@ impl JpkiCard {
     /// # Errors
     /// As [`JpkiCard::login`], and [`Error::NewPinRefused`]. After [`Error::Transport`] the card has
     /// the old PIN or the new one; nobody can tell without spending a try.
-    pub fn change_pin(&mut self, role: Role, old: &Pin, new: &Pin, last_try: LastTry) -> Result<(), Error> {
+    pub fn change_pin(
+        &mut self,
+        role: Role,
+        old: &Pin,
+        new: &Pin,
+        last_try: LastTry,
+    ) -> Result<(), Error> {
         self.talk(false, |talk| {
             talk.select()?;
             guard(talk.tries_left(role)?, last_try)?;
@@ -437,6 +451,13 @@ fn unlock(talk: &mut Conversation<'_>, role: Role, access: Access<'_>) -> Result
 /// A text field of EF 0006: ASCII, padded with spaces.
 fn text(bytes: &[u8], at: usize, length: usize) -> String {
     let field = bytes.get(at..at.saturating_add(length)).unwrap_or_default();
-    let printable = field.iter().copied().filter(|byte| matches!(byte, 0x20..=0x7E));
-    printable.map(char::from).collect::<String>().trim_end().to_owned()
+    let printable = field
+        .iter()
+        .copied()
+        .filter(|byte| matches!(byte, 0x20..=0x7E));
+    printable
+        .map(char::from)
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
 }

@@ -14,7 +14,11 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_ACTIVE`, `CKR_MECHANISM_INVALID`, `CKR_MECHANISM_PARAM_INVALID`.
-    pub fn digest_init(&self, handle: CK_SESSION_HANDLE, mechanism: Option<Mechanism>) -> Result<()> {
+    pub fn digest_init(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        mechanism: Option<Mechanism>,
+    ) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let Some(mechanism) = mechanism else {
@@ -23,7 +27,11 @@ impl Module {
         };
         begin(&mut operations.digest, || {
             let hash = session.slot.offer(&session.inserted).hash(&mechanism)?;
-            Ok(Digesting { hash, hasher: hash.start(), in_parts: false })
+            Ok(Digesting {
+                hash,
+                hasher: hash.start(),
+                in_parts: false,
+            })
         })
     }
 
@@ -67,10 +75,12 @@ impl Module {
     pub fn digest_key(&self, handle: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> Result<()> {
         let session = self.session(handle)?;
         under_way(&mut session.operations.lock().digest)?;
-        match self.object(&session, key).map_err(|_| Rv::KeyHandleInvalid)? {
-            Object::Token(TokenObject::PublicKey(_) | TokenObject::PrivateKey(_)) | Object::Session(_) => {
-                Err(Rv::KeyIndigestible.into())
-            }
+        match self
+            .object(&session, key)
+            .map_err(|_| Rv::KeyHandleInvalid)?
+        {
+            Object::Token(TokenObject::PublicKey(_) | TokenObject::PrivateKey(_))
+            | Object::Session(_) => Err(Rv::KeyIndigestible.into()),
             Object::Token(_) => Err(Rv::KeyHandleInvalid.into()),
         }
     }

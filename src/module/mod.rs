@@ -120,7 +120,10 @@ impl Module {
     fn readers(&self) -> Vec<Arc<Reader>> {
         let mut readers: Vec<Arc<Reader>> = Vec::new();
         for slot in self.slots.read().iter() {
-            if !readers.iter().any(|reader| Arc::ptr_eq(reader, &slot.reader)) {
+            if !readers
+                .iter()
+                .any(|reader| Arc::ptr_eq(reader, &slot.reader))
+            {
                 readers.push(Arc::clone(&slot.reader));
             }
         }
@@ -140,7 +143,8 @@ impl Module {
     fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
         let session = self.known_session(handle)?;
         // Whatever is wrong with the reader, the card cannot be relied on any more.
-        let here = session.slot.reader.look().is_ok() && session.slot.reader.holds(&session.inserted);
+        let here =
+            session.slot.reader.look().is_ok() && session.slot.reader.holds(&session.inserted);
         if !here {
             self.bury(&session.slot.reader);
             return Err(Rv::DeviceRemoved.into());
@@ -149,7 +153,12 @@ impl Module {
     }
 
     fn known_session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
-        Ok(Arc::clone(self.sessions.lock().get(&handle).ok_or(Rv::SessionHandleInvalid)?))
+        Ok(Arc::clone(
+            self.sessions
+                .lock()
+                .get(&handle)
+                .ok_or(Rv::SessionHandleInvalid)?,
+        ))
     }
 
     /// Ends all that belongs to a card that is no longer in its reader: sessions, objects, logins.
@@ -158,17 +167,28 @@ impl Module {
             Arc::ptr_eq(&session.slot.reader, reader) && !reader.holds(&session.inserted)
         };
         let mut sessions = self.sessions.lock();
-        let dead: Vec<_> = sessions.iter().filter(|(_, session)| gone(session)).map(|(handle, _)| *handle).collect();
+        let dead: Vec<_> = sessions
+            .iter()
+            .filter(|(_, session)| gone(session))
+            .map(|(handle, _)| *handle)
+            .collect();
         for handle in &dead {
             sessions.remove(handle);
         }
         drop(sessions);
-        self.session_objects.lock().retain(|_, (_, object)| !dead.contains(&object.session));
-        for slot in self.slots.read().iter().filter(|slot| Arc::ptr_eq(&slot.reader, reader)) {
+        self.session_objects
+            .lock()
+            .retain(|_, (_, object)| !dead.contains(&object.session));
+        for slot in self
+            .slots
+            .read()
+            .iter()
+            .filter(|slot| Arc::ptr_eq(&slot.reader, reader))
+        {
             slot.forget_removed();
-            self.token_objects
-                .lock()
-                .retain(|_, handle| handle.slot != slot.id || reader.holds_number(handle.insertion));
+            self.token_objects.lock().retain(|_, handle| {
+                handle.slot != slot.id || reader.holds_number(handle.insertion)
+            });
         }
     }
 

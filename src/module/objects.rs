@@ -52,7 +52,8 @@ impl Module {
         let mut found = VecDeque::new();
         for object in self.visible(session, &surroundings) {
             // PKCS#11 3.2, C_FindObjectsInit: hardware features only for those who ask for the class.
-            let wanted = object != TokenObject::CardInformation || template.has_class(CKO_HW_FEATURE);
+            let wanted =
+                object != TokenObject::CardInformation || template.has_class(CKO_HW_FEATURE);
             if wanted && self.matches(session, object, &surroundings, template)? {
                 found.push_back(self.handle_of(session, object));
             }
@@ -62,7 +63,10 @@ impl Module {
         let own = objects.iter().filter(|(_, (slot, object))| {
             *slot == session.slot.id
                 && (logged_in || !object.is_private())
-                && template.0.iter().all(|wanted| object.attribute(wanted.kind).matches(&wanted.value))
+                && template
+                    .0
+                    .iter()
+                    .all(|wanted| object.attribute(wanted.kind).matches(&wanted.value))
         });
         found.extend(own.map(|(handle, _)| *handle));
         Ok(found)
@@ -78,7 +82,9 @@ impl Module {
             self.config.ca_certificates_shown(),
         );
         objects.retain(|object| {
-            let absent = object.file().is_some_and(|file| matches!(token.certificate(file), Some(None)));
+            let absent = object
+                .file()
+                .is_some_and(|file| matches!(token.certificate(file), Some(None)));
             !absent && (logged_in || !object.is_private(surroundings))
         });
         objects
@@ -113,15 +119,21 @@ impl Module {
             Err(error) => return Err(error),
         };
         Ok(certificate.is_some_and(|certificate| {
-            unanswered
-                .iter()
-                .all(|wanted| object.attribute_of_certificate(wanted.kind, &certificate).matches(&wanted.value))
+            unanswered.iter().all(|wanted| {
+                object
+                    .attribute_of_certificate(wanted.kind, &certificate)
+                    .matches(&wanted.value)
+            })
         }))
     }
 
     /// The handle of a token object: the same one each time, until the card is taken out.
     fn handle_of(&self, session: &Session, object: TokenObject) -> CK_OBJECT_HANDLE {
-        let wanted = TokenHandle { slot: session.slot.id, insertion: session.inserted.number(), object };
+        let wanted = TokenHandle {
+            slot: session.slot.id,
+            insertion: session.inserted.number(),
+            object,
+        };
         let mut handles = self.token_objects.lock();
         if let Some((handle, _)) = handles.iter().find(|&(_, known)| *known == wanted) {
             return *handle;
@@ -159,7 +171,8 @@ impl Module {
         let known = self.token_objects.lock().get(&handle).copied();
         if let Some(known) = known {
             let surroundings = session.slot.surroundings(&session.inserted);
-            let here = known.slot == session.slot.id && known.insertion == session.inserted.number();
+            let here =
+                known.slot == session.slot.id && known.insertion == session.inserted.number();
             if here && self.visible(session, &surroundings).contains(&known.object) {
                 return Ok(Object::Token(known.object));
             }
@@ -188,10 +201,15 @@ impl Module {
     ) -> Result<Vec<AttributeAnswer>> {
         let session = self.session(handle)?;
         match self.object(&session, object)? {
-            Object::Session(object) => Ok(kinds.iter().map(|&kind| object.attribute(kind)).collect()),
+            Object::Session(object) => {
+                Ok(kinds.iter().map(|&kind| object.attribute(kind)).collect())
+            }
             Object::Token(object) => {
                 let surroundings = session.slot.surroundings(&session.inserted);
-                kinds.iter().map(|&kind| attribute(&session, object, kind, &surroundings)).collect()
+                kinds
+                    .iter()
+                    .map(|&kind| attribute(&session, object, kind, &surroundings))
+                    .collect()
             }
         }
     }
@@ -200,7 +218,12 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OBJECT_HANDLE_INVALID`; `CKR_ACTION_PROHIBITED` for what is on the card; as [`SessionObject::set`].
-    pub fn set_attributes(&self, handle: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, changes: Template) -> Result<()> {
+    pub fn set_attributes(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        object: CK_OBJECT_HANDLE,
+        changes: Template,
+    ) -> Result<()> {
         let session = self.session(handle)?;
         match self.object(&session, object)? {
             Object::Token(_) => Err(Rv::ActionProhibited.into()),
@@ -215,12 +238,18 @@ impl Module {
     ///
     /// # Errors
     /// As [`SessionObject::create`]; `CKR_USER_NOT_LOGGED_IN` for a private one without a login.
-    pub fn create_object(&self, handle: CK_SESSION_HANDLE, template: Template) -> Result<CK_OBJECT_HANDLE> {
+    pub fn create_object(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        template: Template,
+    ) -> Result<CK_OBJECT_HANDLE> {
         let session = self.session(handle)?;
         if template.value(CKA_TOKEN) == Some(&[CK_TRUE]) && !session.read_write {
             return Err(Rv::SessionReadOnly.into());
         }
-        self.keep(&session, |new| SessionObject::create(handle, template, &session_unique_id(new)))
+        self.keep(&session, |new| {
+            SessionObject::create(handle, template, &session_unique_id(new))
+        })
     }
 
     /// `C_CopyObject`: of a session object, or of a certificate or public key on the card.
@@ -235,18 +264,22 @@ impl Module {
     ) -> Result<CK_OBJECT_HANDLE> {
         let session = self.session(handle)?;
         match self.object(&session, object)? {
-            Object::Session(original) => {
-                self.keep(&session, |new| original.copy(handle, changes, &session_unique_id(new)))
-            }
+            Object::Session(original) => self.keep(&session, |new| {
+                original.copy(handle, changes, &session_unique_id(new))
+            }),
             Object::Token(original @ (TokenObject::Certificate(_) | TokenObject::PublicKey(_))) => {
                 let surroundings = session.slot.surroundings(&session.inserted);
                 let mut attributes = Vec::new();
                 for &kind in COPIED {
-                    if let AttributeAnswer::Value(value) = attribute(&session, original, kind, &surroundings)? {
+                    if let AttributeAnswer::Value(value) =
+                        attribute(&session, original, kind, &surroundings)?
+                    {
                         attributes.push(Attribute { kind, value });
                     }
                 }
-                self.keep(&session, |new| copy_of(attributes, handle, changes, &session_unique_id(new)))
+                self.keep(&session, |new| {
+                    copy_of(attributes, handle, changes, &session_unique_id(new))
+                })
             }
             Object::Token(_) => Err(Rv::ActionProhibited.into()),
         }
@@ -262,7 +295,9 @@ impl Module {
         if object.is_private() && !session.is_logged_in() {
             return Err(Rv::UserNotLoggedIn.into());
         }
-        self.session_objects.lock().insert(handle, (session.slot.id, object));
+        self.session_objects
+            .lock()
+            .insert(handle, (session.slot.id, object));
         Ok(handle)
     }
 
@@ -270,7 +305,11 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OBJECT_HANDLE_INVALID`; `CKR_ACTION_PROHIBITED` for what is on the card.
-    pub fn destroy_object(&self, handle: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) -> Result<()> {
+    pub fn destroy_object(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        object: CK_OBJECT_HANDLE,
+    ) -> Result<()> {
         let session = self.session(handle)?;
         match self.object(&session, object)? {
             Object::Session(it) if it.is_destroyable() => {
@@ -285,7 +324,11 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OBJECT_HANDLE_INVALID`, and what the card says if it had to be read.
-    pub fn object_size(&self, handle: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) -> Result<CK_ULONG> {
+    pub fn object_size(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        object: CK_OBJECT_HANDLE,
+    ) -> Result<CK_ULONG> {
         let session = self.session(handle)?;
         match self.object(&session, object)? {
             Object::Session(object) => Ok(object.size() as CK_ULONG),

@@ -46,9 +46,13 @@ impl Module {
     pub fn close_session(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
         let mut sessions = self.sessions.lock();
         let session = sessions.remove(&handle).ok_or(Rv::SessionHandleInvalid)?;
-        let last = !sessions.values().any(|other| Arc::ptr_eq(&other.slot, &session.slot));
+        let last = !sessions
+            .values()
+            .any(|other| Arc::ptr_eq(&other.slot, &session.slot));
         drop(sessions);
-        self.session_objects.lock().retain(|_, (_, object)| object.session != handle);
+        self.session_objects
+            .lock()
+            .retain(|_, (_, object)| object.session != handle);
         if last {
             end_login(&session);
         }
@@ -69,7 +73,9 @@ impl Module {
             }
             stays
         });
-        self.session_objects.lock().retain(|_, (slot, _)| *slot != id);
+        self.session_objects
+            .lock()
+            .retain(|_, (slot, _)| *slot != id);
         if let Some(session) = closed.first() {
             end_login(session);
         }
@@ -91,7 +97,11 @@ impl Module {
     /// `CKR_SESSION_HANDLE_INVALID`, `CKR_DEVICE_REMOVED`.
     pub fn session_info(&self, handle: CK_SESSION_HANDLE) -> Result<CK_SESSION_INFO> {
         let session = self.session(handle)?;
-        let read_write = if session.read_write { CKF_RW_SESSION } else { 0 };
+        let read_write = if session.read_write {
+            CKF_RW_SESSION
+        } else {
+            0
+        };
         Ok(CK_SESSION_INFO {
             slotID: session.slot.id,
             state: session.state(),
@@ -141,8 +151,14 @@ impl Module {
     pub fn operation_state(&self, handle: CK_SESSION_HANDLE, _room: Room) -> Result<Output> {
         let session = self.session(handle)?;
         let operations = session.operations.lock();
-        let any = operations.sign.is_some() || operations.verify.is_some() || operations.digest.is_some();
-        Err(if any { Rv::StateUnsaveable } else { Rv::OperationNotInitialized }.into())
+        let any =
+            operations.sign.is_some() || operations.verify.is_some() || operations.digest.is_some();
+        Err(if any {
+            Rv::StateUnsaveable
+        } else {
+            Rv::OperationNotInitialized
+        }
+        .into())
     }
 
     /// `C_SetOperationState`: no state can have come from us.
@@ -159,14 +175,21 @@ impl Module {
     /// # Errors
     /// `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, `CKR_USER_ALREADY_LOGGED_IN`, `CKR_USER_TYPE_INVALID`,
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_ARGUMENTS_BAD`, and what the card says.
-    pub fn login(&self, handle: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: Option<&[u8]>) -> Result<()> {
+    pub fn login(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        user: CK_USER_TYPE,
+        pin: Option<&[u8]>,
+    ) -> Result<()> {
         let session = self.session(handle)?;
         match user {
             CKU_USER => {
                 if session.is_logged_in() {
                     return Err(Rv::UserAlreadyLoggedIn.into());
                 }
-                session.slot.login(&session.inserted, pin.ok_or(Rv::ArgumentsBad)?)
+                session
+                    .slot
+                    .login(&session.inserted, pin.ok_or(Rv::ArgumentsBad)?)
             }
             CKU_CONTEXT_SPECIFIC => {
                 let operations = session.operations.lock();
@@ -174,11 +197,16 @@ impl Module {
                 if !wanted || !session.slot.always_authenticate() {
                     return Err(Rv::OperationNotInitialized.into());
                 }
-                session.slot.login_again(&session.inserted, pin.ok_or(Rv::ArgumentsBad)?)
+                session
+                    .slot
+                    .login_again(&session.inserted, pin.ok_or(Rv::ArgumentsBad)?)
             }
             CKU_SO => {
                 // The security officer is the municipality.
-                warn!("{}", Message::CannotUnblock.text(self.config.spoken_language()));
+                warn!(
+                    "{}",
+                    Message::CannotUnblock.text(self.config.spoken_language())
+                );
                 Err(Rv::UserTypeInvalid.into())
             }
             _ => Err(Rv::UserTypeInvalid.into()),
@@ -211,7 +239,10 @@ impl Module {
         let session = self.session(handle)?;
         session.slot.logout(&session.inserted)?;
         let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
-        for other in sessions.iter().filter(|other| Arc::ptr_eq(&other.slot, &session.slot)) {
+        for other in sessions
+            .iter()
+            .filter(|other| Arc::ptr_eq(&other.slot, &session.slot))
+        {
             other.operations.lock().end_private();
         }
         self.session_objects
@@ -225,7 +256,12 @@ impl Module {
     /// # Errors
     /// `CKR_SESSION_READ_ONLY`, `CKR_PIN_INCORRECT`, `CKR_PIN_LEN_RANGE`, `CKR_PIN_INVALID`, `CKR_PIN_LOCKED`,
     /// `CKR_ARGUMENTS_BAD`, and what the card says.
-    pub fn set_pin(&self, handle: CK_SESSION_HANDLE, old: Option<&[u8]>, new: Option<&[u8]>) -> Result<()> {
+    pub fn set_pin(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        old: Option<&[u8]>,
+        new: Option<&[u8]>,
+    ) -> Result<()> {
         let session = self.session(handle)?;
         if !session.read_write {
             return Err(Rv::SessionReadOnly.into());
@@ -242,7 +278,10 @@ impl Module {
     /// `CKR_USER_NOT_LOGGED_IN`: no security officer can be logged in.
     pub fn init_pin(&self, handle: CK_SESSION_HANDLE, _pin: Option<&[u8]>) -> Result<()> {
         self.session(handle)?;
-        warn!("{}", Message::CannotUnblock.text(self.config.spoken_language()));
+        warn!(
+            "{}",
+            Message::CannotUnblock.text(self.config.spoken_language())
+        );
         Err(Rv::UserNotLoggedIn.into())
     }
 

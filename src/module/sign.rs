@@ -34,7 +34,11 @@ impl Module {
         begin(&mut operations.sign, || {
             let padding = session.slot.offer(&session.inserted).padding(&mechanism)?;
             let certificate = self.signing_key(&session, key)?;
-            Ok(Signing { certificate, message: Message::new(padding), in_parts: false })
+            Ok(Signing {
+                certificate,
+                message: Message::new(padding),
+                in_parts: false,
+            })
         })
     }
 
@@ -43,9 +47,14 @@ impl Module {
         if !session.is_logged_in() && self.is_private_key(key) {
             return Err(Rv::UserNotLoggedIn.into());
         }
-        match self.object(session, key).map_err(|_| Rv::KeyHandleInvalid)? {
+        match self
+            .object(session, key)
+            .map_err(|_| Rv::KeyHandleInvalid)?
+        {
             Object::Token(TokenObject::PrivateKey(role)) => {
-                let certificate = session.slot.certificate(&session.inserted, role.certificate())?;
+                let certificate = session
+                    .slot
+                    .certificate(&session.inserted, role.certificate())?;
                 // Without a certificate there is no key to sign with: a holder under 15 has neither.
                 Ok(certificate.ok_or(Rv::KeyHandleInvalid)?)
             }
@@ -59,7 +68,9 @@ impl Module {
 
     fn is_private_key(&self, handle: CK_OBJECT_HANDLE) -> bool {
         let handles = self.token_objects.lock();
-        handles.get(&handle).is_some_and(|known| matches!(known.object, TokenObject::PrivateKey(_)))
+        handles
+            .get(&handle)
+            .is_some_and(|known| matches!(known.object, TokenObject::PrivateKey(_)))
     }
 
     /// `C_Sign`.
@@ -104,7 +115,9 @@ impl Module {
     pub fn sign_final(&self, handle: CK_SESSION_HANDLE, room: Room) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
-        let length = under_way(&mut operations.sign)?.certificate.signature_length();
+        let length = under_way(&mut operations.sign)?
+            .certificate
+            .signature_length();
         if !room.holds(length) {
             return Ok(Output::Length(length));
         }
@@ -131,7 +144,11 @@ impl Module {
         begin(&mut operations.message_sign, || {
             let padding = session.slot.offer(&session.inserted).padding(&mechanism)?;
             let certificate = self.signing_key(&session, key)?;
-            Ok(MessageSigning { certificate, padding, message: None })
+            Ok(MessageSigning {
+                certificate,
+                padding,
+                message: None,
+            })
         })
     }
 
@@ -226,7 +243,10 @@ impl Module {
         let mut bytes = Vec::new();
         while bytes.len() < length {
             let wanted = (length - bytes.len()).min(crate::card::files::MAX_CHALLENGE);
-            let part = session.slot.reader.with_card(&session.inserted, |card| card.challenge(wanted))?;
+            let part = session
+                .slot
+                .reader
+                .with_card(&session.inserted, |card| card.challenge(wanted))?;
             bytes.extend_from_slice(&part);
         }
         Ok(bytes)
@@ -244,7 +264,9 @@ impl Module {
 
 fn finish(session: &Session, message: Message, certificate: &Certificate) -> Result<Output> {
     let (scheme, input) = message.finish()?;
-    let signature = session.slot.sign(&session.inserted, scheme, &input, certificate)?;
+    let signature = session
+        .slot
+        .sign(&session.inserted, scheme, &input, certificate)?;
     Ok(Output::Bytes(signature))
 }
 

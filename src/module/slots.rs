@@ -69,7 +69,11 @@ impl Module {
         };
         let first = self.slots.read().is_empty();
         for state in &seen {
-            let known = self.slots.read().iter().any(|slot| slot.reader.name() == state.name);
+            let known = self
+                .slots
+                .read()
+                .iter()
+                .any(|slot| slot.reader.name() == state.name);
             if !known && self.config.readers.shows(&state.name) {
                 self.append(&state.name, state.insertion.filter(|_| first));
             }
@@ -94,7 +98,12 @@ impl Module {
             return;
         }
         let place = slots.len() / self.roles.len().max(1);
-        let reader = Arc::new(Reader::new(name.to_owned(), Arc::clone(&self.transport), self.roles.clone(), told));
+        let reader = Arc::new(Reader::new(
+            name.to_owned(),
+            Arc::clone(&self.transport),
+            self.roles.clone(),
+            told,
+        ));
         for &role in &self.roles {
             // Two numbers for each reader, whichever of its slots are shown.
             let id = 2 * place + usize::from(role == Role::Signature);
@@ -112,7 +121,9 @@ impl Module {
         }
         let message = match &error {
             transport::Error::NotAuthorised => Message::NotAuthorised,
-            other => Message::PcscdNotRunning { reason: other.to_string() },
+            other => Message::PcscdNotRunning {
+                reason: other.to_string(),
+            },
         };
         warn!("{}", message.text(self.config.spoken_language()));
         *last = Some(error);
@@ -190,8 +201,12 @@ impl Module {
     /// card is asked again, once.
     fn pin_flags(&self, slot: &Slot, token: &Arc<Inserted>) -> CK_FLAGS {
         let left = token.tries(slot.role).or_else(|| {
-            let asked = slot.reader.with_card(token, |card| card.tries_left(slot.role));
-            asked.inspect_err(|error| debug!("tries left: {error}")).ok()
+            let asked = slot
+                .reader
+                .with_card(token, |card| card.tries_left(slot.role));
+            asked
+                .inspect_err(|error| debug!("tries left: {error}"))
+                .ok()
         });
         match left {
             Some(0) => CKF_USER_PIN_LOCKED,
@@ -207,14 +222,22 @@ impl Module {
     /// As [`Module::token_info`].
     pub fn mechanism_list(&self, id: CK_SLOT_ID) -> Result<Vec<CK_MECHANISM_TYPE>> {
         let (slot, token) = self.token(id)?;
-        Ok(slot.offer(&token).mechanisms().map(|(mechanism, _)| mechanism).collect())
+        Ok(slot
+            .offer(&token)
+            .mechanisms()
+            .map(|(mechanism, _)| mechanism)
+            .collect())
     }
 
     /// `C_GetMechanismInfo`.
     ///
     /// # Errors
     /// `CKR_MECHANISM_INVALID`, and as [`Module::token_info`].
-    pub fn mechanism_info(&self, id: CK_SLOT_ID, kind: CK_MECHANISM_TYPE) -> Result<CK_MECHANISM_INFO> {
+    pub fn mechanism_info(
+        &self,
+        id: CK_SLOT_ID,
+        kind: CK_MECHANISM_TYPE,
+    ) -> Result<CK_MECHANISM_INFO> {
         let (slot, token) = self.token(id)?;
         let purpose: Use = slot.offer(&token).find(kind)?;
         let certificate = token.certificate(slot.role.certificate()).flatten();
@@ -235,7 +258,10 @@ impl Module {
             }
             self.survey();
             let slots: Vec<Arc<Slot>> = self.slots.read().clone();
-            if let Some(slot) = slots.iter().find(|slot| slot.event.swap(false, Ordering::AcqRel)) {
+            if let Some(slot) = slots
+                .iter()
+                .find(|slot| slot.event.swap(false, Ordering::AcqRel))
+            {
                 return Ok(slot.id);
             }
             if dont_block {
@@ -261,7 +287,12 @@ impl Module {
     fn note_presence(&self, reader: &Arc<Reader>, seen: Option<transport::Insertion>) -> bool {
         let changed = reader.is_news(seen);
         if changed {
-            for slot in self.slots.read().iter().filter(|slot| Arc::ptr_eq(&slot.reader, reader)) {
+            for slot in self
+                .slots
+                .read()
+                .iter()
+                .filter(|slot| Arc::ptr_eq(&slot.reader, reader))
+            {
                 slot.event.store(true, Ordering::Release);
             }
         }
@@ -301,7 +332,11 @@ fn model(token: &Inserted) -> String {
         Kind::Iphone => return "iPhone".to_owned(),
         Kind::Juki => "Juki Card",
     };
-    if token.model.is_empty() { name.to_owned() } else { token.model.clone() }
+    if token.model.is_empty() {
+        name.to_owned()
+    } else {
+        token.model.clone()
+    }
 }
 
 /// Reader and role, the role always whole: Firefox shows nothing else to tell the two slots apart.
@@ -334,4 +369,3 @@ fn padded<const N: usize>(text: &str) -> [u8; N] {
     }
     field
 }
-

@@ -62,7 +62,12 @@ impl Module {
                 check_length(&key, signature)?;
             }
             let signature = signature.map(<[u8]>::to_vec);
-            Ok(Verifying { key, message: Message::new(padding), in_parts: false, signature })
+            Ok(Verifying {
+                key,
+                message: Message::new(padding),
+                in_parts: false,
+                signature,
+            })
         })
     }
 
@@ -76,10 +81,18 @@ impl Module {
         key: CK_OBJECT_HANDLE,
         usage: CK_ATTRIBUTE_TYPE,
     ) -> Result<rsa::PublicKey> {
-        match self.object(session, key).map_err(|_| Rv::KeyHandleInvalid)? {
+        match self
+            .object(session, key)
+            .map_err(|_| Rv::KeyHandleInvalid)?
+        {
             Object::Token(TokenObject::PublicKey(role)) => {
-                let certificate = session.slot.certificate(&session.inserted, role.certificate())?;
-                Ok(certificate.ok_or(Rv::KeyHandleInvalid)?.public_key().clone())
+                let certificate = session
+                    .slot
+                    .certificate(&session.inserted, role.certificate())?;
+                Ok(certificate
+                    .ok_or(Rv::KeyHandleInvalid)?
+                    .public_key()
+                    .clone())
             }
             Object::Token(TokenObject::PrivateKey(_)) => Err(Rv::KeyFunctionNotPermitted.into()),
             Object::Token(_) => Err(Rv::KeyHandleInvalid.into()),
@@ -185,7 +198,9 @@ impl Module {
         begin(&mut operations.verify_recover, || {
             match self.verifying_padding(&session, &mechanism)? {
                 Padding::Pkcs1 => self.verifying_key(&session, key, CKA_VERIFY_RECOVER),
-                Padding::HashedPkcs1(_) | Padding::Pss | Padding::HashedPss => Err(Rv::MechanismInvalid.into()),
+                Padding::HashedPkcs1(_) | Padding::Pss | Padding::HashedPss => {
+                    Err(Rv::MechanismInvalid.into())
+                }
             }
         })
     }
@@ -194,7 +209,12 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SIGNATURE_INVALID`, `CKR_SIGNATURE_LEN_RANGE`, `CKR_OPERATION_NOT_INITIALIZED`.
-    pub fn verify_recover(&self, handle: CK_SESSION_HANDLE, signature: &[u8], room: Room) -> Result<Output> {
+    pub fn verify_recover(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        signature: &[u8],
+        room: Room,
+    ) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let key = take(&mut operations.verify_recover)?;
@@ -226,7 +246,11 @@ impl Module {
         begin(&mut operations.message_verify, || {
             let padding = self.verifying_padding(&session, &mechanism)?;
             let key = self.verifying_key(&session, key, CKA_VERIFY)?;
-            Ok(MessageVerifying { key, padding, message: None })
+            Ok(MessageVerifying {
+                key,
+                padding,
+                message: None,
+            })
         })
     }
 
@@ -262,7 +286,9 @@ impl Module {
         let mut operations = session.operations.lock();
         let verifying = under_way(&mut operations.message_verify)?;
         no_parameter(parameter)?;
-        begin(&mut verifying.message, || Ok(Message::new(verifying.padding)))
+        begin(&mut verifying.message, || {
+            Ok(Message::new(verifying.padding))
+        })
     }
 
     /// `C_VerifyMessageNext`. `signature`: `None` when more parts follow.
@@ -304,15 +330,25 @@ impl Module {
 
 /// The two families of functions do not mix: `C_VerifyInit` is not followed by `C_VerifySignature`.
 fn given_first(verifying: &Verifying) -> Result<()> {
-    verifying.signature.is_some().then_some(()).ok_or(Rv::OperationNotInitialized.into())
+    verifying
+        .signature
+        .is_some()
+        .then_some(())
+        .ok_or(Rv::OperationNotInitialized.into())
 }
 
 fn not_given_first(verifying: &Verifying) -> Result<()> {
-    verifying.signature.is_none().then_some(()).ok_or(Rv::OperationNotInitialized.into())
+    verifying
+        .signature
+        .is_none()
+        .then_some(())
+        .ok_or(Rv::OperationNotInitialized.into())
 }
 
 fn not_in_parts(verifying: &Verifying) -> Result<()> {
-    (!verifying.in_parts).then_some(()).ok_or(Rv::OperationActive.into())
+    (!verifying.in_parts)
+        .then_some(())
+        .ok_or(Rv::OperationActive.into())
 }
 
 fn check_given(verifying: Verifying) -> Result<()> {

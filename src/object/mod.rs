@@ -23,7 +23,10 @@ pub struct Template(pub Vec<Attribute>);
 impl Template {
     /// The value of an attribute, if the template has it.
     pub fn value(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<&[u8]> {
-        self.0.iter().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value.as_slice())
+        self.0
+            .iter()
+            .find(|attribute| attribute.kind == kind)
+            .map(|attribute| attribute.value.as_slice())
     }
 
     /// Does it ask for, or describe, this class?
@@ -66,7 +69,12 @@ impl AttributeAnswer {
 
     /// `CK_DATE`: year, month, day, in digits.
     pub(crate) fn date(value: DateTime) -> AttributeAnswer {
-        AttributeAnswer::bytes(format!("{:04}{:02}{:02}", value.year(), value.month(), value.day()))
+        AttributeAnswer::bytes(format!(
+            "{:04}{:02}{:02}",
+            value.year(),
+            value.month(),
+            value.day()
+        ))
     }
 
     /// Is this the value that a template wants?

@@ -48,8 +48,11 @@ const COMMON: &[(CK_ATTRIBUTE_TYPE, Form)] = &[
 ];
 
 /// PKCS#11 3.2, 4.5.
-const DATA: &[(CK_ATTRIBUTE_TYPE, Form)] =
-    &[(CKA_APPLICATION, Bytes), (CKA_OBJECT_ID, Bytes), (CKA_VALUE, Bytes)];
+const DATA: &[(CK_ATTRIBUTE_TYPE, Form)] = &[
+    (CKA_APPLICATION, Bytes),
+    (CKA_OBJECT_ID, Bytes),
+    (CKA_VALUE, Bytes),
+];
 
 /// PKCS#11 3.2, 4.6.
 const CERTIFICATE: &[(CK_ATTRIBUTE_TYPE, Form)] = &[
@@ -107,16 +110,27 @@ impl Class {
         let class = template.value(CKA_CLASS).ok_or(Rv::TemplateIncomplete)?;
         let is = |wanted: CK_ULONG, value: &[u8]| value == wanted.to_ne_bytes();
         if is(CKO_DATA, class) {
-            return Ok(Class { attributes: DATA, defaults: &[] });
+            return Ok(Class {
+                attributes: DATA,
+                defaults: &[],
+            });
         }
         if is(CKO_CERTIFICATE, class) {
-            let kind = template.value(CKA_CERTIFICATE_TYPE).ok_or(Rv::TemplateIncomplete)?;
+            let kind = template
+                .value(CKA_CERTIFICATE_TYPE)
+                .ok_or(Rv::TemplateIncomplete)?;
             return match is(CKC_X_509, kind) {
                 true => Ok(Class {
                     attributes: CERTIFICATE,
                     defaults: &[
-                        (CKA_CERTIFICATE_CATEGORY, CK_CERTIFICATE_CATEGORY_UNSPECIFIED),
-                        (CKA_JAVA_MIDP_SECURITY_DOMAIN, CK_SECURITY_DOMAIN_UNSPECIFIED),
+                        (
+                            CKA_CERTIFICATE_CATEGORY,
+                            CK_CERTIFICATE_CATEGORY_UNSPECIFIED,
+                        ),
+                        (
+                            CKA_JAVA_MIDP_SECURITY_DOMAIN,
+                            CK_SECURITY_DOMAIN_UNSPECIFIED,
+                        ),
                         (CKA_NAME_HASH_ALGORITHM, CKM_SHA_1),
                     ],
                 }),
@@ -126,7 +140,10 @@ impl Class {
         if is(CKO_PUBLIC_KEY, class) {
             let kind = template.value(CKA_KEY_TYPE).ok_or(Rv::TemplateIncomplete)?;
             return match is(CKK_RSA, kind) {
-                true => Ok(Class { attributes: PUBLIC_KEY, defaults: &[] }),
+                true => Ok(Class {
+                    attributes: PUBLIC_KEY,
+                    defaults: &[],
+                }),
                 false => Err(Rv::AttributeValueInvalid.into()),
             };
         }
@@ -136,7 +153,9 @@ impl Class {
 
     fn form(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<Form> {
         let all = COMMON.iter().chain(self.attributes);
-        all.copied().find(|&(known, _)| known == kind).map(|(_, form)| form)
+        all.copied()
+            .find(|&(known, _)| known == kind)
+            .map(|(_, form)| form)
     }
 }
 
@@ -147,7 +166,11 @@ impl SessionObject {
     /// `CKR_TEMPLATE_INCOMPLETE`, `CKR_TEMPLATE_INCONSISTENT`, `CKR_ATTRIBUTE_TYPE_INVALID`,
     /// `CKR_ATTRIBUTE_VALUE_INVALID`, `CKR_ATTRIBUTE_READ_ONLY`, and `CKR_TOKEN_WRITE_PROTECTED` for
     /// an object that is to stay on the card.
-    pub fn create(session: CK_SESSION_HANDLE, template: Template, unique: &str) -> Result<SessionObject> {
+    pub fn create(
+        session: CK_SESSION_HANDLE,
+        template: Template,
+        unique: &str,
+    ) -> Result<SessionObject> {
         let class = Class::of(&template)?;
         check_values(&class, &template)?;
         if template.value(CKA_TOKEN) == Some(&[CK_TRUE]) {
@@ -163,7 +186,10 @@ impl SessionObject {
         if missing {
             return Err(Rv::TemplateIncomplete.into());
         }
-        let mut object = SessionObject { session, attributes: template.0 };
+        let mut object = SessionObject {
+            session,
+            attributes: template.0,
+        };
         object.derive(unique)?;
         object.fill(&class);
         Ok(object)
@@ -173,7 +199,12 @@ impl SessionObject {
     ///
     /// # Errors
     /// As [`SessionObject::create`]; `CKR_ACTION_PROHIBITED`.
-    pub fn copy(&self, session: CK_SESSION_HANDLE, changes: Template, unique: &str) -> Result<SessionObject> {
+    pub fn copy(
+        &self,
+        session: CK_SESSION_HANDLE,
+        changes: Template,
+        unique: &str,
+    ) -> Result<SessionObject> {
         if !self.flag(CKA_COPYABLE) {
             return Err(Rv::ActionProhibited.into());
         }
@@ -197,7 +228,8 @@ impl SessionObject {
             CKA_LABEL => true,
             CKA_APPLICATION | CKA_OBJECT_ID | CKA_VALUE => data,
             CKA_ID | CKA_ISSUER | CKA_SERIAL_NUMBER | CKA_START_DATE | CKA_END_DATE => !data,
-            CKA_DERIVE | CKA_ENCRYPT | CKA_VERIFY | CKA_VERIFY_RECOVER | CKA_WRAP | CKA_ENCAPSULATE => !data,
+            CKA_DERIVE | CKA_ENCRYPT | CKA_VERIFY | CKA_VERIFY_RECOVER | CKA_WRAP
+            | CKA_ENCAPSULATE => !data,
             _ => false,
         };
         if !changes.0.iter().all(|change| changeable(change.kind)) {
@@ -221,13 +253,19 @@ impl SessionObject {
 
     /// An attribute.
     pub fn attribute(&self, kind: CK_ATTRIBUTE_TYPE) -> Answer {
-        let found = self.attributes.iter().find(|attribute| attribute.kind == kind);
+        let found = self
+            .attributes
+            .iter()
+            .find(|attribute| attribute.kind == kind);
         found.map_or(Answer::Invalid, |attribute| Answer::bytes(&attribute.value))
     }
 
     /// Bytes of all its values.
     pub fn size(&self) -> usize {
-        self.attributes.iter().map(|attribute| attribute.value.len()).sum()
+        self.attributes
+            .iter()
+            .map(|attribute| attribute.value.len())
+            .sum()
     }
 
     /// The key, if it is one that may verify.
@@ -235,7 +273,10 @@ impl SessionObject {
     /// # Errors
     /// `CKR_KEY_HANDLE_INVALID`, `CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_KEY_SIZE_RANGE`.
     pub fn verifying_key(&self, usage: CK_ATTRIBUTE_TYPE) -> Result<rsa::PublicKey> {
-        if !self.attribute(CKA_CLASS).matches(&CKO_PUBLIC_KEY.to_ne_bytes()) {
+        if !self
+            .attribute(CKA_CLASS)
+            .matches(&CKO_PUBLIC_KEY.to_ne_bytes())
+        {
             return Err(Rv::KeyHandleInvalid.into());
         }
         if !self.flag(usage) {
@@ -260,12 +301,18 @@ impl SessionObject {
     /// Adds what follows from other attributes.
     fn derive(&mut self, unique: &str) -> Result<()> {
         self.put(CKA_UNIQUE_ID, Answer::bytes(unique));
-        if self.attribute(CKA_CLASS).matches(&CKO_PUBLIC_KEY.to_ne_bytes()) {
+        if self
+            .attribute(CKA_CLASS)
+            .matches(&CKO_PUBLIC_KEY.to_ne_bytes())
+        {
             let key = self.public_key().map_err(|_| Rv::AttributeValueInvalid)?;
             let bits = rsa::traits::PublicKeyParts::n(&key).bit_width_vartime();
             self.put(CKA_MODULUS_BITS, Answer::number(bits.into()));
             self.put(CKA_LOCAL, Answer::boolean(false));
-            self.put(CKA_KEY_GEN_MECHANISM, Answer::number(CK_UNAVAILABLE_INFORMATION));
+            self.put(
+                CKA_KEY_GEN_MECHANISM,
+                Answer::number(CK_UNAVAILABLE_INFORMATION),
+            );
             if let Ok(info) = key.to_public_key_der() {
                 self.put(CKA_PUBLIC_KEY_INFO, Answer::bytes(info.as_bytes()));
             }
@@ -281,11 +328,15 @@ impl SessionObject {
             }
             let number = class.defaults.iter().find(|&&(known, _)| known == kind);
             let value = match (form, kind) {
-                (Boolean, CKA_MODIFIABLE | CKA_COPYABLE | CKA_DESTROYABLE | CKA_VERIFY | CKA_VERIFY_RECOVER) => {
-                    Answer::boolean(true)
-                }
+                (
+                    Boolean,
+                    CKA_MODIFIABLE | CKA_COPYABLE | CKA_DESTROYABLE | CKA_VERIFY
+                    | CKA_VERIFY_RECOVER,
+                ) => Answer::boolean(true),
                 (Boolean, _) => Answer::boolean(false),
-                (Number, _) => Answer::number(number.map_or(CK_UNAVAILABLE_INFORMATION, |&(_, value)| value)),
+                (Number, _) => {
+                    Answer::number(number.map_or(CK_UNAVAILABLE_INFORMATION, |&(_, value)| value))
+                }
                 // Without a list every mechanism is allowed: then there is no such attribute.
                 (_, CKA_ALLOWED_MECHANISMS) => continue,
                 (Date | Bytes | Needed | Derived, _) => Answer::bytes([]),
@@ -314,11 +365,15 @@ pub fn copy_of(
     let class = Class::of(&Template(attributes.clone()))?;
     // What was derived is derived again; a copy is trusted no more than any other session object.
     attributes.retain(|attribute| {
-        class.form(attribute.kind).is_some_and(|form| !matches!(form, Derived))
+        class
+            .form(attribute.kind)
+            .is_some_and(|form| !matches!(form, Derived))
             && attribute.kind != CKA_TRUSTED
             && attribute.kind != CKA_TOKEN
     });
-    let copyable = attributes.iter().any(|a| a.kind == CKA_COPYABLE && a.value == [CK_TRUE]);
+    let copyable = attributes
+        .iter()
+        .any(|a| a.kind == CKA_COPYABLE && a.value == [CK_TRUE]);
     for change in changes.0 {
         let becomes_copyable = change.kind == CKA_COPYABLE && change.value == [CK_TRUE];
         if change.kind == CKA_CLASS || (becomes_copyable && !copyable) {
@@ -330,7 +385,10 @@ pub fn copy_of(
 }
 
 fn put(attributes: &mut Vec<Attribute>, new: Attribute) {
-    match attributes.iter_mut().find(|attribute| attribute.kind == new.kind) {
+    match attributes
+        .iter_mut()
+        .find(|attribute| attribute.kind == new.kind)
+    {
         Some(old) => *old = new,
         None => attributes.push(new),
     }
@@ -338,7 +396,11 @@ fn put(attributes: &mut Vec<Attribute>, new: Attribute) {
 
 fn check_values(class: &Class, template: &Template) -> Result<()> {
     for (at, attribute) in template.0.iter().enumerate() {
-        let twice = template.0.iter().take(at).any(|before| before.kind == attribute.kind);
+        let twice = template
+            .0
+            .iter()
+            .take(at)
+            .any(|before| before.kind == attribute.kind);
         if twice {
             return Err(Rv::TemplateInconsistent.into());
         }

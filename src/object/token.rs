@@ -52,7 +52,11 @@ pub struct Surroundings {
 /// there, on every card.
 pub fn objects_of(role: Role, public_certificate: bool, authorities: bool) -> Vec<TokenObject> {
     use TokenObject as T;
-    let mut objects = vec![T::Certificate(role.certificate()), T::PublicKey(role), T::PrivateKey(role)];
+    let mut objects = vec![
+        T::Certificate(role.certificate()),
+        T::PublicKey(role),
+        T::PrivateKey(role),
+    ];
     if authorities {
         // OpenSC shows both authorities on the authentication token, so scripts look for 04 there. The
         // signature token has its own too, for programs that build the chain on one token (Java).
@@ -64,7 +68,14 @@ pub fn objects_of(role: Role, public_certificate: bool, authorities: bool) -> Ve
             Role::Signature => objects.push(T::Certificate(CertificateFile::SignatureAuthority)),
         }
     }
-    objects.extend([CKP_BASELINE_PROVIDER, CKP_EXTENDED_PROVIDER, CKP_AUTHENTICATION_TOKEN].map(T::Profile));
+    objects.extend(
+        [
+            CKP_BASELINE_PROVIDER,
+            CKP_EXTENDED_PROVIDER,
+            CKP_AUTHENTICATION_TOKEN,
+        ]
+        .map(T::Profile),
+    );
     if role == Role::Authentication && public_certificate {
         // Not on the signature token, and not on a phone that hides its certificate: it would be
         // false, and NSS never looks again for the objects of such a token after a login.
@@ -79,7 +90,9 @@ impl TokenObject {
     pub fn file(self) -> Option<CertificateFile> {
         match self {
             TokenObject::Certificate(file) => Some(file),
-            TokenObject::PublicKey(role) | TokenObject::PrivateKey(role) => Some(role.certificate()),
+            TokenObject::PublicKey(role) | TokenObject::PrivateKey(role) => {
+                Some(role.certificate())
+            }
             TokenObject::Profile(_) | TokenObject::CardInformation => None,
         }
     }
@@ -89,9 +102,14 @@ impl TokenObject {
         match self {
             TokenObject::PrivateKey(_) => true,
             TokenObject::PublicKey(Role::Authentication)
-            | TokenObject::Certificate(CertificateFile::Authentication) => !surroundings.public_certificate,
-            TokenObject::PublicKey(Role::Signature) | TokenObject::Certificate(CertificateFile::Signature) => true,
-            TokenObject::Certificate(_) | TokenObject::Profile(_) | TokenObject::CardInformation => false,
+            | TokenObject::Certificate(CertificateFile::Authentication) => {
+                !surroundings.public_certificate
+            }
+            TokenObject::PublicKey(Role::Signature)
+            | TokenObject::Certificate(CertificateFile::Signature) => true,
+            TokenObject::Certificate(_)
+            | TokenObject::Profile(_)
+            | TokenObject::CardInformation => false,
         }
     }
 
@@ -122,7 +140,10 @@ impl TokenObject {
             CKA_TOKEN => Answer::boolean(true),
             CKA_PRIVATE => Answer::boolean(self.is_private(surroundings)),
             CKA_MODIFIABLE | CKA_DESTROYABLE => Answer::boolean(false),
-            CKA_COPYABLE => Answer::boolean(matches!(self, TokenObject::Certificate(_) | TokenObject::PublicKey(_))),
+            CKA_COPYABLE => Answer::boolean(matches!(
+                self,
+                TokenObject::Certificate(_) | TokenObject::PublicKey(_)
+            )),
             CKA_LABEL => Answer::bytes(self.label()),
             _ => {
                 return match self {
@@ -138,7 +159,11 @@ impl TokenObject {
     }
 
     /// An attribute that [`TokenObject::attribute`] could not tell.
-    pub fn attribute_of_certificate(self, kind: CK_ATTRIBUTE_TYPE, certificate: &Certificate) -> Answer {
+    pub fn attribute_of_certificate(
+        self,
+        kind: CK_ATTRIBUTE_TYPE,
+        certificate: &Certificate,
+    ) -> Answer {
         let key = certificate.public_key();
         match (kind, self) {
             (CKA_SUBJECT, _) => Answer::bytes(certificate.subject()),
@@ -147,7 +172,9 @@ impl TokenObject {
             (CKA_END_DATE, _) => Answer::date(certificate.not_after()),
             (CKA_VALUE, TokenObject::Certificate(_)) => Answer::bytes(certificate.der()),
             (CKA_ISSUER, TokenObject::Certificate(_)) => Answer::bytes(certificate.issuer()),
-            (CKA_SERIAL_NUMBER, TokenObject::Certificate(_)) => Answer::bytes(certificate.serial_number()),
+            (CKA_SERIAL_NUMBER, TokenObject::Certificate(_)) => {
+                Answer::bytes(certificate.serial_number())
+            }
             (CKA_CHECK_VALUE, TokenObject::Certificate(_)) => {
                 let hash = Sha1::digest(certificate.der());
                 Answer::bytes(hash.get(..3).unwrap_or_default())
@@ -168,7 +195,9 @@ impl TokenObject {
             TokenObject::PublicKey(role) | TokenObject::PrivateKey(role) => role,
         };
         let what = match self {
-            TokenObject::Certificate(CertificateFile::Authentication | CertificateFile::Signature) => "Certificate",
+            TokenObject::Certificate(
+                CertificateFile::Authentication | CertificateFile::Signature,
+            ) => "Certificate",
             TokenObject::Certificate(_) => "Certificate CA",
             TokenObject::PublicKey(_) => "Public Key",
             _ => "Key",
@@ -231,7 +260,10 @@ fn card_information(kind: CK_ATTRIBUTE_TYPE, surroundings: &Surroundings) -> Ans
 
 /// PKCS#11 3.2, 4.6.3.
 fn certificate_constant(file: CertificateFile, kind: CK_ATTRIBUTE_TYPE) -> Option<Answer> {
-    let holder = matches!(file, CertificateFile::Authentication | CertificateFile::Signature);
+    let holder = matches!(
+        file,
+        CertificateFile::Authentication | CertificateFile::Signature
+    );
     Some(match kind {
         CKA_CERTIFICATE_TYPE => Answer::number(CKC_X_509),
         // Trust is for the holder of the computer to give; a card cannot vouch for its own issuer.
@@ -242,11 +274,13 @@ fn certificate_constant(file: CertificateFile, kind: CK_ATTRIBUTE_TYPE) -> Optio
             CK_CERTIFICATE_CATEGORY_AUTHORITY
         }),
         CKA_ID => Answer::bytes([TokenObject::Certificate(file).id()]),
-        CKA_URL | CKA_HASH_OF_SUBJECT_PUBLIC_KEY | CKA_HASH_OF_ISSUER_PUBLIC_KEY => Answer::bytes([]),
+        CKA_URL | CKA_HASH_OF_SUBJECT_PUBLIC_KEY | CKA_HASH_OF_ISSUER_PUBLIC_KEY => {
+            Answer::bytes([])
+        }
         CKA_NAME_HASH_ALGORITHM => Answer::number(CKM_SHA_1),
         CKA_JAVA_MIDP_SECURITY_DOMAIN => Answer::number(CK_SECURITY_DOMAIN_UNSPECIFIED),
-        CKA_VALUE | CKA_SUBJECT | CKA_ISSUER | CKA_SERIAL_NUMBER | CKA_CHECK_VALUE | CKA_START_DATE | CKA_END_DATE
-        | CKA_PUBLIC_KEY_INFO => return None,
+        CKA_VALUE | CKA_SUBJECT | CKA_ISSUER | CKA_SERIAL_NUMBER | CKA_CHECK_VALUE
+        | CKA_START_DATE | CKA_END_DATE | CKA_PUBLIC_KEY_INFO => return None,
         _ => Answer::Invalid,
     })
 }
@@ -269,14 +303,18 @@ fn key_constant(id: u8, kind: CK_ATTRIBUTE_TYPE, surroundings: &Surroundings) ->
         ),
         // Asked of private keys too (libp11, OpenVPN), though the standard has the number of bits on
         // the public key alone.
-        CKA_SUBJECT | CKA_START_DATE | CKA_END_DATE | CKA_PUBLIC_KEY_INFO | CKA_MODULUS | CKA_PUBLIC_EXPONENT
-        | CKA_MODULUS_BITS => return None,
+        CKA_SUBJECT | CKA_START_DATE | CKA_END_DATE | CKA_PUBLIC_KEY_INFO | CKA_MODULUS
+        | CKA_PUBLIC_EXPONENT | CKA_MODULUS_BITS => return None,
         _ => Answer::Invalid,
     })
 }
 
 /// PKCS#11 3.2, 4.8.
-fn public_key_constant(role: Role, kind: CK_ATTRIBUTE_TYPE, surroundings: &Surroundings) -> Option<Answer> {
+fn public_key_constant(
+    role: Role,
+    kind: CK_ATTRIBUTE_TYPE,
+    surroundings: &Surroundings,
+) -> Option<Answer> {
     Some(match kind {
         CKA_VERIFY | CKA_VERIFY_RECOVER => Answer::boolean(true),
         CKA_ENCRYPT | CKA_WRAP | CKA_ENCAPSULATE | CKA_TRUSTED => Answer::boolean(false),
@@ -286,18 +324,26 @@ fn public_key_constant(role: Role, kind: CK_ATTRIBUTE_TYPE, surroundings: &Surro
 }
 
 /// PKCS#11 3.2, 4.9.
-fn private_key_constant(role: Role, kind: CK_ATTRIBUTE_TYPE, surroundings: &Surroundings) -> Option<Answer> {
+fn private_key_constant(
+    role: Role,
+    kind: CK_ATTRIBUTE_TYPE,
+    surroundings: &Surroundings,
+) -> Option<Answer> {
     Some(match kind {
-        CKA_SIGN | CKA_SENSITIVE | CKA_ALWAYS_SENSITIVE | CKA_NEVER_EXTRACTABLE => Answer::boolean(true),
-        // The card has no command to decipher, and none to read the key.
-        CKA_DECRYPT | CKA_SIGN_RECOVER | CKA_UNWRAP | CKA_DECAPSULATE | CKA_EXTRACTABLE | CKA_WRAP_WITH_TRUSTED => {
-            Answer::boolean(false)
+        CKA_SIGN | CKA_SENSITIVE | CKA_ALWAYS_SENSITIVE | CKA_NEVER_EXTRACTABLE => {
+            Answer::boolean(true)
         }
+        // The card has no command to decipher, and none to read the key.
+        CKA_DECRYPT
+        | CKA_SIGN_RECOVER
+        | CKA_UNWRAP
+        | CKA_DECAPSULATE
+        | CKA_EXTRACTABLE
+        | CKA_WRAP_WITH_TRUSTED => Answer::boolean(false),
         CKA_UNWRAP_TEMPLATE | CKA_DERIVE_TEMPLATE | CKA_DECAPSULATE_TEMPLATE => Answer::bytes([]),
         CKA_ALWAYS_AUTHENTICATE => Answer::boolean(surroundings.always_authenticate),
-        CKA_PRIVATE_EXPONENT | CKA_PRIME_1 | CKA_PRIME_2 | CKA_EXPONENT_1 | CKA_EXPONENT_2 | CKA_COEFFICIENT => {
-            Answer::Sensitive
-        }
+        CKA_PRIVATE_EXPONENT | CKA_PRIME_1 | CKA_PRIME_2 | CKA_EXPONENT_1 | CKA_EXPONENT_2
+        | CKA_COEFFICIENT => Answer::Sensitive,
         _ => return key_constant(TokenObject::PrivateKey(role).id(), kind, surroundings),
     })
 }

@@ -45,7 +45,10 @@ impl Pcsc {
     }
 
     /// Asks a question, a second time on a fresh context if the first one had died.
-    fn ask<T>(&self, question: impl Fn(&Context, u32) -> Result<T, pcsc::Error>) -> Result<T, Error> {
+    fn ask<T>(
+        &self,
+        question: impl Fn(&Context, u32) -> Result<T, pcsc::Error>,
+    ) -> Result<T, Error> {
         let mut kept = self.questions.lock();
         if let Some(context) = &kept.context {
             match question(context, kept.epoch) {
@@ -72,7 +75,11 @@ impl Transport for Pcsc {
             status_now(context, &mut states)?;
             Ok(states
                 .iter()
-                .filter(|state| !state.event_state().intersects(State::UNKNOWN | State::IGNORE))
+                .filter(|state| {
+                    !state
+                        .event_state()
+                        .intersects(State::UNKNOWN | State::IGNORE)
+                })
                 .map(|state| ReaderState {
                     name: state.name().to_string_lossy().into_owned(),
                     insertion: insertion_of(state, epoch),
@@ -87,7 +94,10 @@ impl Transport for Pcsc {
             let mut states = [PcscReaderState::new(name.as_c_str(), State::UNAWARE)];
             status_now(context, &mut states)?;
             let [state] = &states;
-            if state.event_state().intersects(State::UNKNOWN | State::IGNORE) {
+            if state
+                .event_state()
+                .intersects(State::UNKNOWN | State::IGNORE)
+            {
                 return Err(pcsc::Error::UnknownReader);
             }
             Ok(insertion_of(state, epoch))
@@ -98,37 +108,64 @@ impl Transport for Pcsc {
         let name = c_name(reader)?;
         let context = Context::establish(Scope::User)?;
         let card = patiently(|| context.connect(&name, ShareMode::Shared, Protocols::ANY))?;
-        Ok(Box::new(Connection { card }))
+        Ok(Box::new(Connection { card: Some(card) }))
     }
 
     fn watch(&self) -> Result<Box<dyn Watch>, Error> {
-        Ok(Box::new(Watcher { context: Context::establish(Scope::User)?, states: Vec::new() }))
+        Ok(Box::new(Watcher {
+            context: Context::establish(Scope::User)?,
+            states: Vec::new(),
+        }))
     }
 }
 
 /// One shared connection. The context lives inside the card's handle.
 struct Connection {
-    card: Card,
+    /// `None` only while it is dropped.
+    card: Option<Card>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(card) = self.card.take() {
+            // Nothing is left open that a reset would have to close, and another program may be in
+            // the middle of something. An error means that the card or the service is gone.
+            let _ = card.disconnect(pcsc::Disposition::LeaveCard);
+        }
+    }
 }
 
 impl Channel for Connection {
     fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error> {
-        let mut card = &mut self.card;
+        let mut card = self.card.as_mut().ok_or(Error::Removed)?;
         let mut was_reset = false;
         // Another program may reset the card again between our reconnect and our transaction; twice
         // in a row is bad luck, more often is a fault.
         for _ in 0..3 {
             card = match card.transaction2() {
-                Ok(transaction) => return Ok(Box::new(Transaction { inner: Some(transaction), was_reset })),
+                Ok(transaction) => {
+                    return Ok(Box::new(Transaction {
+                        inner: Some(transaction),
+                        was_reset,
+                    }));
+                }
                 Err((card, pcsc::Error::ResetCard | pcsc::Error::UnpoweredCard)) => {
                     was_reset = true;
-                    patiently(|| card.reconnect(ShareMode::Shared, Protocols::ANY, pcsc::Disposition::LeaveCard))?;
+                    patiently(|| {
+                        card.reconnect(
+                            ShareMode::Shared,
+                            Protocols::ANY,
+                            pcsc::Disposition::LeaveCard,
+                        )
+                    })?;
                     card
                 }
                 Err((_, error)) => return Err(error.into()),
             };
         }
-        Err(Error::Failed("the card is reset again and again".to_owned()))
+        Err(Error::Failed(
+            "the card is reset again and again".to_owned(),
+        ))
     }
 }
 
@@ -150,7 +187,9 @@ impl Exchange for Transaction<'_> {
     }
 
     fn end(mut self: Box<Self>, disposition: Disposition) -> Result<(), Error> {
-        let Some(transaction) = self.inner.take() else { return Ok(()) };
+        let Some(transaction) = self.inner.take() else {
+            return Ok(());
+        };
         let how = match disposition {
             Disposition::Leave => pcsc::Disposition::LeaveCard,
             Disposition::PowerDown => pcsc::Disposition::UnpowerCard,
@@ -182,7 +221,10 @@ impl Watch for Watcher {
         let known = std::mem::take(&mut self.states);
         self.states = reader_states(&self.context)?;
         // A reader that pcscd announces later wakes us too.
-        self.states.push(PcscReaderState::new(pcsc::PNP_NOTIFICATION(), State::UNAWARE));
+        self.states.push(PcscReaderState::new(
+            pcsc::PNP_NOTIFICATION(),
+            State::UNAWARE,
+        ));
         let mut news = known.len() != self.states.len();
         for state in &mut self.states {
             match known.iter().find(|old| old.name() == state.name()) {
@@ -209,7 +251,10 @@ fn reader_states(context: &Context) -> Result<Vec<PcscReaderState>, pcsc::Error>
         Err(pcsc::Error::NoReadersAvailable) => Vec::new(),
         names => names?,
     };
-    Ok(names.into_iter().map(|name| PcscReaderState::new(name, State::UNAWARE)).collect())
+    Ok(names
+        .into_iter()
+        .map(|name| PcscReaderState::new(name, State::UNAWARE))
+        .collect())
 }
 
 /// Fills in what the readers hold at this moment.
@@ -226,7 +271,8 @@ fn status_now(context: &Context, states: &mut [PcscReaderState]) -> Result<(), p
 }
 
 fn insertion_of(state: &PcscReaderState, epoch: u32) -> Option<Insertion> {
-    let present = state.event_state().contains(State::PRESENT) && !state.event_state().contains(State::MUTE);
+    let present =
+        state.event_state().contains(State::PRESENT) && !state.event_state().contains(State::MUTE);
     present.then(|| Insertion(u64::from(epoch) << 32 | u64::from(state.event_count())))
 }
 
@@ -235,7 +281,9 @@ fn patiently<T>(mut attempt: impl FnMut() -> Result<T, pcsc::Error>) -> Result<T
     let started = Instant::now();
     loop {
         match attempt() {
-            Err(pcsc::Error::UnpoweredCard) if started.elapsed() < UNPOWERED_PATIENCE => thread::sleep(RETRY_PAUSE),
+            Err(pcsc::Error::UnpoweredCard) if started.elapsed() < UNPOWERED_PATIENCE => {
+                thread::sleep(RETRY_PAUSE)
+            }
             answer => return answer,
         }
     }
@@ -270,9 +318,11 @@ impl From<pcsc::Error> for Error {
             P::SharingViolation => Error::Busy,
             P::SecurityViolation | P::NoAccess => Error::NotAuthorised,
             P::Cancelled => Error::Cancelled,
-            P::NoService | P::ServiceStopped | P::Shutdown | P::InvalidHandle | P::SystemCancelled => {
-                Error::NoService(error.to_string())
-            }
+            P::NoService
+            | P::ServiceStopped
+            | P::Shutdown
+            | P::InvalidHandle
+            | P::SystemCancelled => Error::NoService(error.to_string()),
             other => Error::Failed(other.to_string()),
         }
     }
