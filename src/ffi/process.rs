@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn module() -> Module {
-        Module::new(Config::load(None), Box::new(NoReaders))
+        Module::new(Config::default(), Box::new(NoReaders))
     }
 
     fn rv<T>(result: Result<T>) -> Option<Rv> {
