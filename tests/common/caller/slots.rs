@@ -1,0 +1,77 @@
+//! Slots and tokens (PKCS#11 3.2, 5.5).
+
+use std::ptr;
+
+use cryptoki_sys::*;
+
+use super::{Answer, Caller, call, input};
+
+impl Caller {
+    /// `C_GetSlotList`, both calls.
+    pub fn slot_list(&self, token_present: bool) -> Answer<Vec<CK_SLOT_ID>> {
+        let present = CK_BBOOL::from(token_present);
+        let mut count = 0;
+        call!(self.C_GetSlotList(present, ptr::null_mut(), &mut count))?;
+        let mut slots = vec![0; count as usize];
+        call!(self.C_GetSlotList(present, slots.as_mut_ptr(), &mut count))?;
+        slots.truncate(count as usize);
+        Ok(slots)
+    }
+
+    /// `C_GetSlotInfo`.
+    pub fn slot_info(&self, slot: CK_SLOT_ID) -> Answer<CK_SLOT_INFO> {
+        let mut info = CK_SLOT_INFO::default();
+        call!(self.C_GetSlotInfo(slot, &mut info)).map(|()| info)
+    }
+
+    /// `C_GetTokenInfo`.
+    pub fn token_info(&self, slot: CK_SLOT_ID) -> Answer<CK_TOKEN_INFO> {
+        let mut info = CK_TOKEN_INFO::default();
+        call!(self.C_GetTokenInfo(slot, &mut info)).map(|()| info)
+    }
+
+    /// `C_GetMechanismList`, both calls.
+    pub fn mechanisms(&self, slot: CK_SLOT_ID) -> Answer<Vec<CK_MECHANISM_TYPE>> {
+        let mut count = 0;
+        call!(self.C_GetMechanismList(slot, ptr::null_mut(), &mut count))?;
+        let mut list = vec![0; count as usize];
+        call!(self.C_GetMechanismList(slot, list.as_mut_ptr(), &mut count))?;
+        list.truncate(count as usize);
+        Ok(list)
+    }
+
+    /// `C_GetMechanismInfo`.
+    pub fn mechanism_info(
+        &self,
+        slot: CK_SLOT_ID,
+        kind: CK_MECHANISM_TYPE,
+    ) -> Answer<CK_MECHANISM_INFO> {
+        let mut info = CK_MECHANISM_INFO::default();
+        call!(self.C_GetMechanismInfo(slot, kind, &mut info)).map(|()| info)
+    }
+
+    /// `C_WaitForSlotEvent`.
+    pub fn wait_for_slot_event(&self, flags: CK_FLAGS) -> Answer<CK_SLOT_ID> {
+        let mut slot = CK_SLOT_ID::MAX;
+        call!(self.C_WaitForSlotEvent(flags, &mut slot, ptr::null_mut())).map(|()| slot)
+    }
+
+    /// `C_InitToken`.
+    pub fn init_token(&self, slot: CK_SLOT_ID, pin: &[u8]) -> Answer<()> {
+        let (pin, length) = input(pin);
+        let label = [b' '; 32];
+        call!(self.C_InitToken(slot, pin, length, label.as_ptr().cast_mut()))
+    }
+
+    /// `C_InitPIN`.
+    pub fn init_pin(&self, session: CK_SESSION_HANDLE, pin: &[u8]) -> Answer<()> {
+        let (pin, length) = input(pin);
+        call!(self.C_InitPIN(session, pin, length))
+    }
+
+    /// `C_SetPIN`.
+    pub fn set_pin(&self, session: CK_SESSION_HANDLE, old: &[u8], new: &[u8]) -> Answer<()> {
+        let ((old, old_length), (new, new_length)) = (input(old), input(new));
+        call!(self.C_SetPIN(session, old, old_length, new, new_length))
+    }
+}

@@ -1,0 +1,185 @@
+//! An initialised module with readers and cards, from the first line of a test to its last. It is
+//! the caller too. It never leaves the module initialised.
+
+use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cryptoki_sys::*;
+use jpki_card_simulator::{Card, Counters, Profile, Role, VirtualReader};
+use jpki_pkcs11::config::Config;
+
+use super::caller::Caller;
+use super::desk::Desk;
+use super::neighbour::Neighbour;
+use super::words::Template;
+
+/// The slot of the first reader's authentication token.
+pub const AUTH: CK_SLOT_ID = 0;
+/// The slot of the first reader's signature token.
+pub const SIGN: CK_SLOT_ID = 1;
+
+/// The name of the first reader.
+pub const READER: &str = "Reader 00";
+
+/// The module is one per process: a test has it for itself.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The module is initialised while this lives.
+pub struct Stage {
+    /// The service with its readers.
+    pub desk: Desk,
+    caller: Caller,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    /// One reader with a plastic card.
+    pub fn plastic() -> Stage {
+        Stage::with("plastic")
+    }
+
+    /// One reader with a card of a profile (as the simulator writes it: `plastic,auth-tries=1`).
+    pub fn with(profile: &str) -> Stage {
+        Stage::configured(profile, |_| ())
+    }
+
+    /// The same with other settings.
+    pub fn configured(profile: &str, change: impl FnOnce(&mut Config)) -> Stage {
+        let desk = Desk::default();
+        desk.plug(READER, reader_with(profile));
+        Stage::on(desk, change)
+    }
+
+    /// Any desk.
+    pub fn on(desk: Desk, change: impl FnOnce(&mut Config)) -> Stage {
+        let alone = alone();
+        let mut config = Config::default();
+        change(&mut config);
+        jpki_pkcs11::ffi::initialize_with(Box::new(desk.clone()), config).unwrap();
+        let caller = Caller::new();
+        let stage = Stage {
+            desk,
+            caller,
+            _alone: alone,
+        };
+        stage.slot_list(false).unwrap();
+        stage
+    }
+
+    /// The caller, to hand to a thread.
+    pub fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    /// The first reader.
+    pub fn reader(&self) -> VirtualReader {
+        self.desk.reader(READER)
+    }
+
+    /// Another program with a connection to the card in the first reader.
+    pub fn neighbour(&self) -> Neighbour {
+        Neighbour::at(&self.desk, READER)
+    }
+
+    /// Takes the card out of the first reader.
+    pub fn take_out(&self) {
+        self.reader().remove();
+    }
+
+    /// Puts the same card back.
+    pub fn put_back(&self) {
+        self.reader().insert_again().unwrap();
+    }
+
+    /// What the card counted.
+    pub fn counters(&self) -> Counters {
+        self.reader().counters().unwrap()
+    }
+
+    /// Tries left: authentication PIN and signature password.
+    pub fn tries(&self) -> (u8, u8) {
+        let counters = self.counters();
+        (counters.auth_tries, counters.sign_tries)
+    }
+
+    /// Is a PIN verified on the card at this moment?
+    pub fn is_open(&self) -> bool {
+        let open = |card: &mut Card| card.is_verified(Role::Auth) || card.is_verified(Role::Sign);
+        self.reader().inserted_card(open).unwrap()
+    }
+
+    /// How many APDUs reach the first reader while this is done.
+    pub fn apdus<T>(&self, work: impl FnOnce() -> T) -> (T, u64) {
+        let reader = self.reader();
+        let before = reader.apdus();
+        let result = work();
+        (result, reader.apdus() - before)
+    }
+
+    /// A read/write session.
+    pub fn open(&self, slot: CK_SLOT_ID) -> CK_SESSION_HANDLE {
+        self.open_session(slot, true).unwrap()
+    }
+
+    /// A session with the user logged in.
+    pub fn logged_in(&self, slot: CK_SLOT_ID) -> CK_SESSION_HANDLE {
+        let session = self.open(slot);
+        let pin = if slot % 2 == AUTH {
+            super::PIN
+        } else {
+            super::PASSWORD
+        };
+        self.login(session, CKU_USER, pin).unwrap();
+        session
+    }
+
+    /// The only object that fits.
+    pub fn find_one(&self, session: CK_SESSION_HANDLE, template: &Template) -> CK_OBJECT_HANDLE {
+        let found = self.find(session, template).unwrap();
+        let [object] = found[..] else {
+            panic!("{} objects fit {template:?}", found.len())
+        };
+        object
+    }
+
+    /// The private key of a token that is logged in.
+    pub fn private_key(&self, session: CK_SESSION_HANDLE) -> CK_OBJECT_HANDLE {
+        self.find_one(session, &Template::class(CKO_PRIVATE_KEY))
+    }
+
+    /// The public key of a token.
+    pub fn public_key(&self, session: CK_SESSION_HANDLE) -> CK_OBJECT_HANDLE {
+        let template = Template::class(CKO_PUBLIC_KEY).flag(CKA_TOKEN, true);
+        self.find_one(session, &template)
+    }
+}
+
+impl Deref for Stage {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // A test that finalized already did no wrong.
+        let _ = self.caller.finalize();
+    }
+}
+
+/// For tests that initialise by themselves: nobody else does meanwhile.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A card with the keys that all samples of its kind share.
+pub fn card(profile: &str) -> Card {
+    Card::sample(Profile::parse(profile).unwrap()).unwrap()
+}
+
+/// A reader with such a card in it.
+pub fn reader_with(profile: &str) -> VirtualReader {
+    VirtualReader::with(card(profile))
+}
