@@ -60,7 +60,7 @@ pub struct Inserted {
     pub public_certificate: bool,
     /// The card has refused PSS.
     pub pss_refused: AtomicBool,
-    certificates: Mutex<[File; 4]>,
+    certificates: Mutex<Files>,
     tries: Mutex<[Option<u8>; 2]>,
 }
 
@@ -71,6 +71,26 @@ enum File {
     Unread,
     Absent,
     Read(Arc<Certificate>),
+}
+
+/// All four.
+#[derive(Default)]
+struct Files {
+    authentication: File,
+    signature: File,
+    authentication_authority: File,
+    signature_authority: File,
+}
+
+impl Files {
+    fn of(&mut self, file: CertificateFile) -> &mut File {
+        match file {
+            CertificateFile::Authentication => &mut self.authentication,
+            CertificateFile::Signature => &mut self.signature,
+            CertificateFile::AuthenticationAuthority => &mut self.authentication_authority,
+            CertificateFile::SignatureAuthority => &mut self.signature_authority,
+        }
+    }
 }
 
 /// Gives each insertion its number.
@@ -298,7 +318,7 @@ impl Reader {
                     inserted.note_certificate(file, None);
                     Ok(None)
                 }
-                read => Ok(Some(inserted.note_certificate(file, Some(read?)))).map(Option::flatten),
+                read => Ok(inserted.note_certificate(file, Some(read?))),
             }
         })
     }
@@ -329,7 +349,7 @@ impl Inserted {
         };
         match face.certificate {
             Shown::Open(certificate) => {
-                inserted.note_certificate(CertificateFile::Authentication, Some(certificate));
+                inserted.note_certificate(CertificateFile::Authentication, Some(*certificate));
             }
             Shown::Absent => {
                 inserted.note_certificate(CertificateFile::Authentication, None);
@@ -346,7 +366,7 @@ impl Inserted {
 
     /// What is known of a certificate: `None`, nothing yet; `Some(None)`, that the card has none.
     pub fn certificate(&self, file: CertificateFile) -> Option<Option<Arc<Certificate>>> {
-        match &self.certificates.lock()[index(file)] {
+        match self.certificates.lock().of(file) {
             File::Unread => None,
             File::Absent => Some(None),
             File::Read(certificate) => Some(Some(Arc::clone(certificate))),
@@ -360,7 +380,7 @@ impl Inserted {
         certificate: Option<Certificate>,
     ) -> Option<Arc<Certificate>> {
         let certificate = certificate.map(Arc::new);
-        self.certificates.lock()[index(file)] = match &certificate {
+        *self.certificates.lock().of(file) = match &certificate {
             Some(certificate) => File::Read(Arc::clone(certificate)),
             None => File::Absent,
         };
@@ -378,16 +398,6 @@ impl Inserted {
 
     fn note_tries(&self, card: &mut JpkiCard) {
         *self.tries.lock() = Role::ALL.map(|role| card.known_tries(role));
-    }
-}
-
-/// Place of a file in [`Inserted::certificates`].
-fn index(file: CertificateFile) -> usize {
-    match file {
-        CertificateFile::Authentication => 0,
-        CertificateFile::Signature => 1,
-        CertificateFile::AuthenticationAuthority => 2,
-        CertificateFile::SignatureAuthority => 3,
     }
 }
 

@@ -168,7 +168,7 @@ pub struct Face {
 #[derive(Debug)]
 pub enum Shown {
     /// It can be read.
-    Open(Certificate),
+    Open(Box<Certificate>),
     /// The PIN opens it (an Android phone).
     Locked,
     /// There is none.
@@ -227,7 +227,7 @@ impl JpkiCard {
             talk.forget_resets();
             talk.select()?;
             let certificate = match talk.read_der(FileId::certificate_of(Role::Authentication)) {
-                Ok(der) => Shown::Open(Certificate::parse(der)?),
+                Ok(der) => Shown::Open(Box::new(Certificate::parse(der)?)),
                 Err(Error::NotVerified) => Shown::Locked,
                 Err(Error::FileAbsent) => Shown::Absent,
                 Err(other) => return Err(other),
