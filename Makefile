@@ -1,0 +1,99 @@
+# jpki-pkcs11. `make demo` shows it, `make test` checks all of it, `make` builds it; README.md says the rest.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CARGO ?= cargo
+INSTALL ?= install
+
+# What Debian has to give, for what.
+PACKAGES_BUILD = gcc libc6-dev pkg-config libpcsclite-dev
+PACKAGES_CARD = pcscd vsmartcard-vpcd python3 util-linux
+PACKAGES_DEMO = opensc openssl curl gnutls-bin libengine-pkcs11-openssl
+PACKAGES_TEST = g++ p11-kit libp11-kit-dev
+PACKAGES_CONSUMERS = libnss3-tools openssh-client openssh-server
+
+# p11-kit and those who load modules through it look in these places and nowhere else, whatever PREFIX says.
+P11_MODULES ?= $(or $(shell pkg-config --variable=p11_module_path p11-kit-1 2>/dev/null),/usr/lib/$(shell uname -m)-linux-gnu/pkcs11)
+P11_CONFIGS ?= $(or $(shell pkg-config --variable=p11_module_configs p11-kit-1 2>/dev/null),/usr/share/p11-kit/modules)
+
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+RELEASE = $(TARGET)/release
+MODULE = $(RELEASE)/libjpki_pkcs11.so
+MAN_PAGES = $(wildcard docs/*.1 docs/*.5 docs/*.7)
+
+.PHONY: all build demo test check deny consumers bench deb install uninstall clean help
+.PHONY: packages-build packages-demo packages-test toolchain
+
+all: build
+
+help:
+	@echo 'make demo       the main job in front of you, with a virtual card (installs what is missing)'
+	@echo 'make test       everything CI runs; tests/everything NAME runs one step of it'
+	@echo 'make            the module and the programs, in $(RELEASE)'
+	@echo 'make install    as root, after make: PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make uninstall  takes the same files away'
+	@echo 'make consumers  real programs against the module'
+	@echo 'make bench      measurements'
+	@echo 'make deb        a Debian package'
+	@echo 'make deny       licences and sources of the dependencies (needs cargo-deny, no network)'
+
+build: packages-build
+	$(CARGO) build --release --workspace
+
+demo: packages-demo build
+	@tests/demo/run
+
+test: packages-test toolchain
+	@tests/everything
+
+check: test
+
+consumers: packages-test build
+	@tests/consumers/run
+
+bench: packages-demo build
+	@tests/bench/run
+
+deb: build
+	@packaging/deb
+
+# The database of advisories is on GitHub; where it can be reached, `cargo deny check advisories` reads it.
+deny:
+	@command -v cargo-deny > /dev/null || { echo 'cargo-deny is not there: cargo install cargo-deny' >&2; exit 1; }
+	$(CARGO) deny --offline check bans licenses sources
+
+packages-build:
+	@tests/install-missing $(PACKAGES_BUILD)
+
+packages-demo:
+	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO)
+
+packages-test:
+	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_CONSUMERS)
+
+# A minimal toolchain has neither.
+toolchain:
+	@$(CARGO) fmt --version > /dev/null 2>&1 || rustup component add rustfmt
+	@$(CARGO) clippy --version > /dev/null 2>&1 || rustup component add clippy
+
+# Installs what was built and builds nothing: root mostly has no Rust.
+install:
+	@test -e $(MODULE) || { echo '$(MODULE) is not there: first make, as yourself' >&2; exit 1; }
+	$(INSTALL) -D -m 644 $(MODULE) $(DESTDIR)$(P11_MODULES)/jpki-pkcs11.so
+	$(INSTALL) -D -m 644 pkcs11-test-config/p11-kit/jpki-pkcs11.module $(DESTDIR)$(P11_CONFIGS)/jpki-pkcs11.module
+	$(INSTALL) -D -m 644 pkcs11-test-config/config.toml $(DESTDIR)$(PREFIX)/share/doc/jpki-pkcs11/config.toml
+	$(INSTALL) -m 644 README.md README.ja.md LICENSE-APACHE LICENSE-MIT $(DESTDIR)$(PREFIX)/share/doc/jpki-pkcs11/
+	if [ -e include/jpki_pkcs11.h ]; then $(INSTALL) -D -m 644 include/jpki_pkcs11.h $(DESTDIR)$(PREFIX)/include/jpki_pkcs11.h; fi
+	if [ -e $(RELEASE)/jpki-doctor ]; then $(INSTALL) -D -m 755 $(RELEASE)/jpki-doctor $(DESTDIR)$(PREFIX)/bin/jpki-doctor; fi
+	for page in $(MAN_PAGES); do \
+	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+
+uninstall:
+	rm -f $(DESTDIR)$(P11_MODULES)/jpki-pkcs11.so $(DESTDIR)$(P11_CONFIGS)/jpki-pkcs11.module
+	rm -f $(DESTDIR)$(PREFIX)/include/jpki_pkcs11.h $(DESTDIR)$(PREFIX)/bin/jpki-doctor
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/jpki-pkcs11
+	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+
+clean:
+	$(CARGO) clean
