@@ -52,14 +52,12 @@ pub struct Surroundings {
 /// there, on every card.
 pub fn objects_of(role: Role, public_certificate: bool, authorities: bool) -> Vec<TokenObject> {
     use TokenObject as T;
-    let mut objects = vec![
-        T::Certificate(role.certificate()),
-        T::PublicKey(role),
-        T::PrivateKey(role),
-    ];
+    let mut objects = vec![T::Certificate(role.certificate())];
     if authorities {
         // OpenSC shows both authorities on the authentication token, so scripts look for 04 there. The
         // signature token has its own too, for programs that build the chain on one token (Java).
+        // They follow the holder's certificate because the OASIS test case of a public certificates
+        // token asks the second object that it finds for a certificate's value.
         match role {
             Role::Authentication => objects.extend([
                 T::Certificate(CertificateFile::AuthenticationAuthority),
@@ -68,6 +66,7 @@ pub fn objects_of(role: Role, public_certificate: bool, authorities: bool) -> Ve
             Role::Signature => objects.push(T::Certificate(CertificateFile::SignatureAuthority)),
         }
     }
+    objects.extend([T::PublicKey(role), T::PrivateKey(role)]);
     objects.extend(
         [
             CKP_BASELINE_PROVIDER,
