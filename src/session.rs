@@ -171,6 +171,15 @@ pub fn begin<T>(place: &mut Option<T>, operation: impl FnOnce() -> Result<T>) ->
     Ok(())
 }
 
+/// What an `Init` without a mechanism does: it ends the operation under way (PKCS#11 3.0). When there
+/// is none, NULL is what it was in 2.40.
+///
+/// # Errors
+/// `CKR_ARGUMENTS_BAD`.
+pub fn cancel<T>(place: &mut Option<T>) -> Result<()> {
+    place.take().map(|_| ()).ok_or(Rv::ArgumentsBad.into())
+}
+
 /// The operation under way.
 ///
 /// # Errors

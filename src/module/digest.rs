@@ -7,7 +7,7 @@ use crate::error::{Result, Rv};
 use crate::mechanism::Mechanism;
 use crate::object::token::TokenObject;
 use crate::output::{Output, Room};
-use crate::session::{Digesting, begin, take, under_way};
+use crate::session::{Digesting, begin, cancel, take, under_way};
 
 impl Module {
     /// `C_DigestInit`. `mechanism`: `None` ends what is under way.
@@ -22,8 +22,7 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let Some(mechanism) = mechanism else {
-            operations.digest = None;
-            return Ok(());
+            return cancel(&mut operations.digest);
         };
         begin(&mut operations.digest, || {
             let hash = session.slot.offer(&session.inserted).hash(&mechanism)?;

@@ -11,7 +11,7 @@ use crate::error::{Result, Rv};
 use crate::mechanism::{Mechanism, Message};
 use crate::object::token::TokenObject;
 use crate::output::{Output, Room};
-use crate::session::{MessageSigning, Session, Signing, begin, take, under_way};
+use crate::session::{MessageSigning, Session, Signing, begin, cancel, take, under_way};
 
 impl Module {
     /// `C_SignInit`. `mechanism`: `None` ends what is under way (PKCS#11 3.2, 5.13.1).
@@ -28,8 +28,7 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let Some(mechanism) = mechanism else {
-            operations.sign = None;
-            return Ok(());
+            return cancel(&mut operations.sign);
         };
         begin(&mut operations.sign, || {
             let padding = session.slot.offer(&session.inserted).padding(&mechanism)?;
@@ -138,8 +137,7 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let Some(mechanism) = mechanism else {
-            operations.message_sign = None;
-            return Ok(());
+            return cancel(&mut operations.message_sign);
         };
         begin(&mut operations.message_sign, || {
             let padding = session.slot.offer(&session.inserted).padding(&mechanism)?;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, Rv};
 use crate::mechanism::{Mechanism, Message, Padding};
 use crate::object::token::TokenObject;
 use crate::output::{Output, Room};
-use crate::session::{MessageVerifying, Session, Verifying, begin, take, under_way};
+use crate::session::{MessageVerifying, Session, Verifying, begin, cancel, take, under_way};
 
 impl Module {
     /// `C_VerifyInit`. `mechanism`: `None` ends what is under way.
@@ -52,8 +52,7 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let Some(mechanism) = mechanism else {
-            operations.verify = None;
-            return Ok(());
+            return cancel(&mut operations.verify);
         };
         begin(&mut operations.verify, || {
             let padding = self.verifying_padding(&session, &mechanism)?;
@@ -192,8 +191,7 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let Some(mechanism) = mechanism else {
-            operations.verify_recover = None;
-            return Ok(());
+            return cancel(&mut operations.verify_recover);
         };
         begin(&mut operations.verify_recover, || {
             match self.verifying_padding(&session, &mechanism)? {
@@ -240,8 +238,7 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let Some(mechanism) = mechanism else {
-            operations.message_verify = None;
-            return Ok(());
+            return cancel(&mut operations.message_verify);
         };
         begin(&mut operations.message_verify, || {
             let padding = self.verifying_padding(&session, &mechanism)?;
