@@ -33,6 +33,7 @@ macro_rules! table {
         &[$(Row {
             name: stringify!($name),
             call: |list, arguments| {
+                let _ = arguments;
                 let function = list.$name.unwrap();
                 // SAFETY: every pointer is NULL, which each function must bear.
                 unsafe { function(table!(@ arguments $first) $(, table!(@ arguments $argument))*) }
