@@ -195,7 +195,7 @@ impl Error {
                 // failures "the token is unwilling to permit further attempts", for good or not. It
                 // ends the loops of NSS, GnuTLS and pkcs11-helper, which go on after CKR_PIN_INCORRECT.
                 C::PinLocked | C::LastTryKept => Rv::PinLocked,
-                C::NotVerified | C::Unproven => Rv::UserNotLoggedIn,
+                C::NotVerified | C::KeptPinRefused | C::Unproven => Rv::UserNotLoggedIn,
                 C::AnotherCard => Rv::DeviceRemoved,
                 C::FileAbsent => Rv::ObjectHandleInvalid,
                 C::SchemeRefused => Rv::MechanismInvalid,

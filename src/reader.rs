@@ -287,6 +287,7 @@ impl Reader {
             | C::LastTryKept
             | C::RefusedBefore
             | C::NotVerified
+            | C::KeptPinRefused
             | C::FileAbsent
             | C::SchemeRefused
             | C::InputRefused

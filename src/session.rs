@@ -11,7 +11,7 @@ use crate::card::certificate::Certificate;
 use crate::error::{Result, Rv};
 use crate::mechanism::{Hash, Hasher, Message, Padding};
 use crate::reader::Inserted;
-use crate::slot::Slot;
+use crate::slot::{Authenticated, Slot};
 
 /// An application's connection to a token.
 pub struct Session {
@@ -52,6 +52,9 @@ pub struct Signing {
     pub message: Message,
     /// `C_SignUpdate` was called: `C_Sign` may not be.
     pub in_parts: bool,
+    /// `C_Login` was called for it (`CKU_CONTEXT_SPECIFIC`). However the operation ends, this ends
+    /// with it.
+    pub authenticated: Option<Authenticated>,
 }
 
 /// A signature to be checked.
@@ -85,6 +88,8 @@ pub struct MessageSigning {
     pub padding: Padding,
     /// The message that was begun.
     pub message: Option<Message>,
+    /// As in [`Signing`], for one message.
+    pub authenticated: Option<Authenticated>,
 }
 
 /// The same for checking (PKCS#11 3.2, 5.17).
@@ -149,6 +154,17 @@ impl Operations {
         if named(CKF_MESSAGE_VERIFY) {
             self.message_verify = None;
         }
+    }
+
+    /// Where the signature under way keeps what `C_Login` gave it.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED`.
+    pub fn authenticated(&mut self) -> Result<&mut Option<Authenticated>> {
+        let signing = self.sign.as_mut().map(|signing| &mut signing.authenticated);
+        let message = self.message_sign.as_mut();
+        let place = signing.or(message.map(|signing| &mut signing.authenticated));
+        Ok(place.ok_or(Rv::OperationNotInitialized)?)
     }
 
     /// Ends what only a logged-in user may go on with.

@@ -73,6 +73,15 @@ struct Login {
     number: u64,
     key: Key,
     refused: Refused,
+    /// Rises when the login ends and when the PIN is changed: what was verified before is over.
+    epoch: u64,
+}
+
+/// One use of a key that wants its PIN for each (`C_Login` with `CKU_CONTEXT_SPECIFIC`). It belongs to
+/// the operation that it was given for, and the PIN is wiped with it, used or not.
+pub struct Authenticated {
+    pin: Pin,
+    epoch: u64,
 }
 
 /// By what means the private key can be used.
@@ -162,32 +171,53 @@ impl Slot {
         if !matches!(login.key, Key::Closed) {
             return Err(Rv::UserAlreadyLoggedIn.into());
         }
-        self.authenticate(&mut login, inserted, given)
+        let keep_open = self.policy.login_state == LoginState::Card;
+        let pin = self.authenticate(&mut login, inserted, given, keep_open)?;
+        login.key = if keep_open {
+            Key::OnCard
+        } else {
+            Key::Pin(pin)
+        };
+        self.logged_in.store(inserted.number(), Ordering::Release);
+        Ok(())
     }
 
-    /// `C_Login` for one use of a key that wants it. What was there before is there no longer.
+    /// `C_Login` for one use of a key that wants it. The one use that came with the login is over,
+    /// also by a failure (PKCS#11 3.2, 4.9: "failing to re-authenticate").
     ///
     /// # Errors
     /// As [`Slot::login`], and `CKR_USER_NOT_LOGGED_IN`.
-    pub fn login_again(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<()> {
+    pub fn login_again(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<Authenticated> {
         let mut login = self.lock(inserted);
         if matches!(login.key, Key::Closed) {
             return Err(Rv::UserNotLoggedIn.into());
         }
-        let result = self.authenticate(&mut login, inserted, given);
+        let on_card = matches!(login.key, Key::OnCard);
+        login.key = Key::Spent;
+        // With `login_state = "card"` too, the PIN is kept for the one operation: a key that wants its
+        // PIN for each use gains nothing from a card that is left open meanwhile.
+        let result = self.authenticate(&mut login, inserted, given, false);
+        if on_card && result.is_err() {
+            self.leave_card(inserted);
+        }
         if let Err(Error::Card(card::Error::PinLocked)) = result {
             // PKCS#11 3.2, 4.9: this also logs the user out.
             self.clear(&mut login);
         }
-        result
+        Ok(Authenticated {
+            pin: result?,
+            epoch: login.epoch,
+        })
     }
 
+    /// Sends the PIN, if it can be right, and gives it back if it is.
     fn authenticate(
         &self,
         login: &mut Login,
         inserted: &Arc<Inserted>,
         given: &[u8],
-    ) -> Result<()> {
+        keep_open: bool,
+    ) -> Result<Pin> {
         let pin = Pin::parse(self.role.pin_shape(), given).map_err(|error| match error {
             pin::Error::Memory => Rv::HostMemory,
             pin::Error::Length | pin::Error::Characters => {
@@ -198,7 +228,6 @@ impl Slot {
             }
         })?;
         self.check_not_refused(login, &pin)?;
-        let keep_open = self.policy.login_state == LoginState::Card;
         // In the same transaction, what only this PIN opens: whoever logs in wants the certificate
         // next, and the card would have to be told the PIN once more for it.
         let file =
@@ -212,13 +241,7 @@ impl Slot {
                     note_certificate(inserted, file, read);
                 }
                 login.refused.forget();
-                login.key = if keep_open {
-                    Key::OnCard
-                } else {
-                    Key::Pin(pin)
-                };
-                self.logged_in.store(inserted.number(), Ordering::Release);
-                Ok(())
+                Ok(pin)
             }
             Err(error) => {
                 self.note_refusal(login, &pin, &error);
@@ -266,11 +289,18 @@ impl Slot {
         }
         let on_card = matches!(login.key, Key::OnCard);
         self.clear(&mut login);
-        if on_card && let Err(error) = self.reader.with_card(inserted, card::JpkiCard::logout) {
-            // A card that cannot be reached has lost its power, or will have before long.
-            debug!("logout: {error}");
+        if on_card {
+            self.leave_card(inserted);
         }
         Ok(())
+    }
+
+    /// Closes what `login_state = "card"` left open.
+    fn leave_card(&self, inserted: &Arc<Inserted>) {
+        if let Err(error) = self.reader.with_card(inserted, card::JpkiCard::logout) {
+            // A card that cannot be reached has lost its power, or will have before long.
+            debug!("the card could not be left: {error}");
+        }
     }
 
     /// Forgets the login if it is one to a card that is no longer there. Does not wait for a
@@ -291,7 +321,7 @@ impl Slot {
             self.clear(&mut login);
             login.refused.forget();
             if on_card && let Ok(inserted) = self.reader.inserted() {
-                let _ = self.reader.with_card(&inserted, card::JpkiCard::logout);
+                self.leave_card(&inserted);
             }
         }
     }
@@ -319,17 +349,25 @@ impl Slot {
             Rv::PinIncorrect
         })?;
         self.check_not_refused(&login, &old)?;
+        let keep_open = matches!(login.key, Key::OnCard);
         let changed = self.reader.with_card(inserted, |card| {
-            card.change_pin(self.role, &old, &new, self.policy.last_try)
+            card.change_pin(self.role, &old, &new, self.policy.last_try, keep_open)
         });
         if let Err(error) = changed {
             self.note_refusal(&mut login, &old, &error);
-            if matches!(error, Error::Card(card::Error::Transport(_))) {
+            let unchanged = is_refusal(&error);
+            if !unchanged {
                 self.tell(&Message::PinChangeUnclear { token });
+            }
+            // A kept PIN that may be the old one must not be sent again; and a card that was left
+            // open is open no longer.
+            if !unchanged || keep_open {
+                self.clear(&mut login);
             }
             return Err(error);
         }
         login.refused.forget();
+        login.epoch += 1;
         if let Key::Pin(kept) = &mut login.key {
             *kept = new;
         }
@@ -346,22 +384,31 @@ impl Slot {
         scheme: Scheme,
         input: &[u8],
         certificate: &Certificate,
+        authenticated: Option<Authenticated>,
     ) -> Result<Vec<u8>> {
-        let mut login = self.lock(inserted);
+        let mut guard = self.lock(inserted);
+        let login = &mut *guard;
         let once = self.always_authenticate();
-        let access = match &login.key {
-            Key::Pin(pin) => Access::Pin(pin),
-            Key::OnCard if once => Access::OpenOnce,
-            Key::OnCard => Access::Open,
-            Key::Closed | Key::Spent => return Err(Rv::UserNotLoggedIn.into()),
+        let access = match (&login.key, &authenticated) {
+            (Key::Closed, _) => return Err(Rv::UserNotLoggedIn.into()),
+            (_, Some(own)) if own.epoch == login.epoch => Access::Pin(&own.pin),
+            (_, Some(_)) | (Key::Spent, None) => return Err(Rv::UserNotLoggedIn.into()),
+            (Key::Pin(pin), None) => Access::Pin(pin),
+            (Key::OnCard, None) if once => Access::OpenOnce,
+            (Key::OnCard, None) => Access::Open,
         };
         let answer = self.reader.with_card(inserted, |card| {
             card.sign(self.role, scheme, input, access, certificate)
         });
+        if let (Access::Pin(pin), Err(Error::Card(card::Error::KeptPinRefused))) = (access, &answer)
+        {
+            login.refused.remember(pin);
+        }
         if once {
             // Used is used, also by a failure.
             login.key = Key::Spent;
         }
+        self.forget_if_gone(login, inserted);
         if let Err(Error::Card(error)) = &answer {
             match error {
                 card::Error::SchemeRefused => {
@@ -369,7 +416,7 @@ impl Slot {
                     self.tell(&Message::PssWithdrawn);
                 }
                 card::Error::SignatureWrong => self.tell(&Message::SignatureWrong),
-                _ => self.end_if_lost(&mut login, error),
+                _ => self.end_if_lost(login, error),
             }
         }
         answer
@@ -395,7 +442,8 @@ impl Slot {
         if !locked {
             return self.reader.certificate(inserted, file, None);
         }
-        let mut login = self.lock(inserted);
+        let mut guard = self.lock(inserted);
+        let login = &mut *guard;
         let access = match &login.key {
             Key::Pin(pin) => Access::Pin(pin),
             Key::OnCard => Access::Open,
@@ -403,18 +451,31 @@ impl Slot {
         };
         let answer = self.reader.certificate(inserted, file, Some(access));
         if let Err(Error::Card(error)) = &answer {
-            self.end_if_lost(&mut login, error);
+            if let (Access::Pin(pin), card::Error::KeptPinRefused) = (access, error) {
+                login.refused.remember(pin);
+            }
+            self.end_if_lost(login, error);
         }
+        self.forget_if_gone(login, inserted);
         answer
     }
 
     /// Ends the login when the card says, or may not be asked, that the PIN is right.
     fn end_if_lost(&self, login: &mut Login, error: &card::Error) {
-        if matches!(error, card::Error::NotVerified | card::Error::Unproven) {
+        use card::Error::{KeptPinRefused, NotVerified, Unproven};
+        if matches!(error, NotVerified | KeptPinRefused | Unproven) {
             self.clear(login);
             self.tell(&Message::LoginLost {
                 token: self.role.into(),
             });
+        }
+    }
+
+    /// Ends the login when the card turned out to be gone, or another one, in this very call.
+    fn forget_if_gone(&self, login: &mut Login, inserted: &Arc<Inserted>) {
+        if !self.reader.holds(inserted) {
+            self.clear(login);
+            login.refused.forget();
         }
     }
 
@@ -431,12 +492,30 @@ impl Slot {
 
     fn clear(&self, login: &mut Login) {
         login.key = Key::Closed;
+        login.epoch += 1;
         self.logged_in.store(0, Ordering::Release);
     }
 
     fn tell(&self, message: &Message) {
         warn!("{}", message.text(self.policy.language));
     }
+}
+
+/// Did a change of the PIN end before anything was changed?
+fn is_refusal(error: &Error) -> bool {
+    use card::Error as C;
+    let Error::Card(error) = error else {
+        return true;
+    };
+    matches!(
+        error,
+        C::PinIncorrect { .. }
+            | C::PinLocked
+            | C::LastTryKept
+            | C::NotVerified
+            | C::NewPinRefused
+            | C::AnotherCard
+    )
 }
 
 /// Keeps what a login read, or that there was nothing to read.

@@ -31,10 +31,14 @@ impl<'a> Conversation<'a> {
         memory: &'a mut Memory,
     ) -> Result<Self, Error> {
         let exchange = channel.begin()?;
-        // A card without an identity to compare survives our own power-down: PC/SC has counted no
-        // removal since, or the module floor would not have come here.
-        if exchange.was_reset() && (memory.identity.is_some() || !memory.powered_down_by_us) {
+        // A card that shows who it is does so in each transaction: a card that was changed between two
+        // looks of pcscd at the reader is told by nothing else. One without an identity survives our
+        // own power-down: PC/SC has counted no removal since, or the module floor would not be here.
+        if memory.identity.is_some() || (exchange.was_reset() && !memory.powered_down_by_us) {
             memory.proven = false;
+        }
+        if exchange.was_reset() {
+            memory.left_selected = false;
         }
         Ok(Conversation {
             exchange,
@@ -43,9 +47,22 @@ impl<'a> Conversation<'a> {
         })
     }
 
-    /// Selects the JPKI application and, if the card was reset since we knew it, makes sure that it is
-    /// still the same card. Selecting it again keeps what was verified (jpki-card.md, section 5).
+    /// Makes sure that the JPKI application is selected, and that it is still the same card. Where we
+    /// left the application selected, one READ proves both; whatever else it is answered, the
+    /// application is selected first. Selecting it again keeps what was verified (jpki-card.md,
+    /// section 5).
     pub(super) fn select(&mut self) -> Result<(), Error> {
+        if std::mem::take(&mut self.memory.left_selected) {
+            match self.prove() {
+                Err(Error::Transport(cause)) => return Err(Error::Transport(cause)),
+                Ok(()) if self.memory.identity.is_some() => {
+                    self.memory.left_selected = true;
+                    return Ok(());
+                }
+                // A neighbour has selected something else, or nothing was asked.
+                Ok(()) | Err(_) => {}
+            }
+        }
         let response = self.send(Command::select_jpki())?;
         // The first command after power-up was once seen answered 6F00 (jpki-card.md, 1).
         let response = match response.status {
@@ -53,7 +70,10 @@ impl<'a> Conversation<'a> {
             _ => response,
         };
         match response.status {
-            StatusWord::Ok => self.prove(),
+            StatusWord::Ok => {
+                self.memory.left_selected = true;
+                self.prove()
+            }
             _ if self.memory.recognised => Err(unexplained("SELECT JPKI", response.status)),
             // Whatever else it is (6A82 of another card, 6D00 of a FIDO key), it is not ours.
             status if status.number() >> 12 == 6 => Err(Error::NotJpki),
@@ -71,12 +91,12 @@ impl<'a> Conversation<'a> {
         if self.memory.proven {
             return Ok(());
         }
-        let shown = self.read_start(FileId::certificate_of(Role::Authentication), READ_LENGTH)?;
-        let common = known.len().min(shown.len());
-        // A reader that gives less than it was asked for is no reason to doubt; too little to hold
-        // the serial number is.
-        let same = common >= MIN_IDENTITY && known.get(..common) == shown.get(..common);
-        if !same {
+        let mut shown = self.read_start(
+            FileId::certificate_of(Role::Authentication),
+            IDENTITY_LENGTH,
+        )?;
+        self.read_on(&mut shown, IDENTITY_LENGTH)?;
+        if known.get(..IDENTITY_LENGTH) != Some(&shown) {
             return Err(Error::AnotherCard);
         }
         self.memory.proven = true;
@@ -85,6 +105,14 @@ impl<'a> Conversation<'a> {
 
     /// Asks for the tries left of a PIN. Costs none.
     pub(super) fn tries_left(&mut self, role: Role) -> Result<u8, Error> {
+        // A PIN that is verified had all its tries when it was.
+        let left = self.query(role)?.unwrap_or(role.max_tries());
+        self.memory.tries.set(role, left);
+        Ok(left)
+    }
+
+    /// `None`: the card answers that the PIN is verified.
+    fn query(&mut self, role: Role) -> Result<Option<u8>, Error> {
         let status = self
             .with_reference(role.pin(), Form::pin, |file| {
                 Some(Command::tries_left(reference(file)))
@@ -93,13 +121,28 @@ impl<'a> Conversation<'a> {
         let left = match status {
             StatusWord::TriesLeft(left) => left,
             StatusWord::Locked => 0,
-            // Some cards may say so of a PIN that is verified (jpki-card.md, 3.3); a success has
-            // restored its counter.
-            StatusWord::Ok => role.max_tries(),
+            StatusWord::Ok => return Ok(None),
             other => return Err(unexplained("VERIFY without data", other)),
         };
         self.memory.tries.set(role, left);
-        Ok(left)
+        Ok(Some(left))
+    }
+
+    /// As [`Conversation::tries_left`], before a PIN is sent that may be wrong. A card that answers 9000
+    /// while the PIN is verified (by another program; jpki-card.md, 3.3) hides its counter, and wrong
+    /// tries may have been made since: the verification is taken away, and the card asked again.
+    pub(super) fn tries_of_unverified(&mut self, role: Role) -> Result<u8, Error> {
+        if let Some(left) = self.query(role)? {
+            return Ok(left);
+        }
+        self.maybe_open = true;
+        let left = self.leave() && self.send(Command::select_jpki())?.status == StatusWord::Ok;
+        let hidden = Error::Malformed("the tries left are hidden by a verified PIN");
+        // Where the application cannot be left, the power goes at the end: the next login will do.
+        if !left {
+            return Err(hidden);
+        }
+        self.query(role)?.ok_or(hidden)
     }
 
     /// As [`Conversation::tries_left`], for a card that is just being opened: a PIN whose counter
@@ -247,6 +290,12 @@ impl<'a> Conversation<'a> {
             None | Some(0x00 | 0xFF) => Error::FileAbsent,
             Some(_) => Error::Malformed("the file holds no certificate"),
         })?;
+        self.read_on(&mut bytes, length)?;
+        Ok(bytes)
+    }
+
+    /// Reads on in the current file until so many bytes of it are there, and no more.
+    fn read_on(&mut self, bytes: &mut Vec<u8>, length: usize) -> Result<(), Error> {
         while bytes.len() < length {
             let offset = u16::try_from(bytes.len()).map_err(|_| Error::Malformed("offset"))?;
             let wanted = (length - bytes.len()).min(READ_LENGTH);
@@ -257,7 +306,7 @@ impl<'a> Conversation<'a> {
             bytes.extend_from_slice(&part);
         }
         bytes.truncate(length);
-        Ok(bytes)
+        Ok(())
     }
 
     /// Ends the transaction. A card that may be open is left by selecting another application; if
@@ -266,15 +315,30 @@ impl<'a> Conversation<'a> {
     pub(super) fn end(mut self, keep_open: bool) {
         let mut disposition = Disposition::Leave;
         if self.maybe_open && !keep_open {
-            let left = self.memory.leave_by_select && self.leave();
-            if !left {
+            if self.leave() {
+                self.select_for_others();
+            } else {
                 disposition = Disposition::PowerDown;
             }
         }
         self.finish(disposition);
     }
 
+    /// Selects JPKI again, with nothing verified. Programs that select it once and expect to find it
+    /// (OpenSC) go on working beside us, and our next transaction need not select it.
+    fn select_for_others(&mut self) {
+        self.memory.left_selected = match self.send(Command::select_jpki()) {
+            Ok(response) => response.status == StatusWord::Ok,
+            Err(_) => false,
+        };
+    }
+
+    /// Selects another application, which takes away what was verified. False where that is refused.
     fn leave(&mut self) -> bool {
+        self.memory.left_selected = false;
+        if !self.memory.leave_by_select {
+            return false;
+        }
         match self.send(Command::leave_jpki()) {
             Ok(response) if response.status == StatusWord::Ok => true,
             Ok(response) => {
@@ -291,6 +355,9 @@ impl<'a> Conversation<'a> {
     }
 
     fn finish(self, disposition: Disposition) {
+        if disposition == Disposition::PowerDown {
+            self.memory.left_selected = false;
+        }
         self.memory.powered_down_by_us = disposition == Disposition::PowerDown;
         if let Err(error) = self.exchange.end(disposition) {
             // Without a card or without a service nothing is open any more.
@@ -372,7 +439,7 @@ impl<'a> Conversation<'a> {
 
 /// So many bytes of a certificate hold its serial number, whatever the header looks like: tag and
 /// length twice, version, serial number of up to 20 bytes.
-const MIN_IDENTITY: usize = 48;
+const IDENTITY_LENGTH: usize = 48;
 
 fn data_of_read(response: Response) -> Result<Vec<u8>, Error> {
     match response.status {

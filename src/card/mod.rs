@@ -44,9 +44,12 @@ pub enum Error {
     /// The card refused this very value before. The PIN was not sent.
     #[error("this PIN was refused before")]
     RefusedBefore,
-    /// A PIN must be verified first, or the kept PIN is right no longer.
+    /// A PIN must be verified first.
     #[error("not verified")]
     NotVerified,
+    /// The PIN that was right at the login is right no longer, or was locked since.
+    #[error("the PIN of the login is right no longer")]
+    KeptPinRefused,
     /// No such file on this card.
     #[error("no such file")]
     FileAbsent,
@@ -149,6 +152,8 @@ struct Memory {
     leave_by_select: bool,
     /// The last reset was our own power-down, within one insertion.
     powered_down_by_us: bool,
+    /// Our last transaction ended with the JPKI application selected.
+    left_selected: bool,
 }
 
 /// What a card shows without a PIN when it is opened.
@@ -217,6 +222,7 @@ impl JpkiCard {
             proven: true,
             leave_by_select: true,
             powered_down_by_us: false,
+            left_selected: false,
         };
         let mut card = JpkiCard {
             channel: Some(channel),
@@ -272,6 +278,7 @@ impl JpkiCard {
     pub fn attach(&mut self, channel: Box<dyn Channel>) {
         self.channel = Some(channel);
         self.memory.proven = false;
+        self.memory.left_selected = false;
     }
 
     /// The tries left of a PIN as the card told them last; `None`: it has not been asked, or the
@@ -307,7 +314,7 @@ impl JpkiCard {
     ) -> Result<Option<Result<Certificate, Error>>, Error> {
         self.talk(keep_open, |talk| {
             talk.select()?;
-            guard(talk.tries_left(role)?, last_try)?;
+            guard(talk.tries_of_unverified(role)?, last_try)?;
             talk.verify(role, pin)?;
             // The login is good whatever comes of the certificate.
             Ok(read.map(|file| talk.read_der(file.id()).and_then(Certificate::parse)))
@@ -357,7 +364,7 @@ impl JpkiCard {
     /// Signs once and checks the signature with the key's own certificate before anybody sees it.
     ///
     /// # Errors
-    /// [`Error::NotVerified`] (the PIN is right no longer), [`Error::AnotherCard`], [`Error::Unproven`], [`Error::SchemeRefused`],
+    /// [`Error::NotVerified`], [`Error::KeptPinRefused`], [`Error::AnotherCard`], [`Error::Unproven`], [`Error::SchemeRefused`],
     /// [`Error::InputRefused`], [`Error::SignatureWrong`], [`Error::Transport`], [`Error::Unexplained`], [`Error::Malformed`].
     /// Nothing is ever sent twice.
     pub fn sign(
@@ -388,10 +395,11 @@ impl JpkiCard {
         old: &Pin,
         new: &Pin,
         last_try: LastTry,
+        keep_open: bool,
     ) -> Result<(), Error> {
-        self.talk(false, |talk| {
+        self.talk(keep_open, |talk| {
             talk.select()?;
-            guard(talk.tries_left(role)?, last_try)?;
+            guard(talk.tries_of_unverified(role)?, last_try)?;
             talk.verify(role, old)?;
             talk.change(role, new)
         })
@@ -437,7 +445,7 @@ fn guard(left: u8, last_try: LastTry) -> Result<(), Error> {
 fn unlock(talk: &mut Conversation<'_>, role: Role, access: Access<'_>) -> Result<(), Error> {
     match access {
         Access::Pin(pin) => talk.verify_again(role, pin).map_err(|error| match error {
-            Error::PinIncorrect { .. } | Error::PinLocked => Error::NotVerified,
+            Error::PinIncorrect { .. } | Error::PinLocked => Error::KeptPinRefused,
             other => other,
         }),
         Access::Open => Ok(()),

@@ -192,14 +192,16 @@ impl Module {
                     .login(&session.inserted, pin.ok_or(Rv::ArgumentsBad)?)
             }
             CKU_CONTEXT_SPECIFIC => {
-                let operations = session.operations.lock();
-                let wanted = operations.sign.is_some() || operations.message_sign.is_some();
-                if !wanted || !session.slot.always_authenticate() {
+                let mut operations = session.operations.lock();
+                let authenticated = operations.authenticated()?;
+                if !session.slot.always_authenticate() {
                     return Err(Rv::OperationNotInitialized.into());
                 }
-                session
-                    .slot
-                    .login_again(&session.inserted, pin.ok_or(Rv::ArgumentsBad)?)
+                // What an earlier call gave is over, whatever comes of this one.
+                *authenticated = None;
+                let given = pin.ok_or(Rv::ArgumentsBad)?;
+                *authenticated = Some(session.slot.login_again(&session.inserted, given)?);
+                Ok(())
             }
             CKU_SO => {
                 // The security officer is the municipality.

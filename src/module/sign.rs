@@ -12,6 +12,7 @@ use crate::mechanism::{Mechanism, Message};
 use crate::object::token::TokenObject;
 use crate::output::{Output, Room};
 use crate::session::{MessageSigning, Session, Signing, begin, cancel, take, under_way};
+use crate::slot::Authenticated;
 
 impl Module {
     /// `C_SignInit`. `mechanism`: `None` ends what is under way (PKCS#11 3.2, 5.13.1).
@@ -37,6 +38,7 @@ impl Module {
                 certificate,
                 message: Message::new(padding),
                 in_parts: false,
+                authenticated: None,
             })
         })
     }
@@ -90,7 +92,7 @@ impl Module {
         }
         let mut signing = take(&mut operations.sign)?;
         signing.message.update(data);
-        finish(&session, signing.message, &signing.certificate)
+        finish_signing(&session, signing)
     }
 
     /// `C_SignUpdate`. Also for the mechanisms that the standard has in one part only: what comes is
@@ -120,8 +122,7 @@ impl Module {
         if !room.holds(length) {
             return Ok(Output::Length(length));
         }
-        let signing = take(&mut operations.sign)?;
-        finish(&session, signing.message, &signing.certificate)
+        finish_signing(&session, take(&mut operations.sign)?)
     }
 
     /// `C_MessageSignInit`.
@@ -146,6 +147,7 @@ impl Module {
                 certificate,
                 padding,
                 message: None,
+                authenticated: None,
             })
         })
     }
@@ -174,7 +176,8 @@ impl Module {
         }
         let mut message = Message::new(signing.padding);
         message.update(data);
-        finish(&session, message, &signing.certificate)
+        let authenticated = signing.authenticated.take();
+        finish(&session, message, &signing.certificate, authenticated)
     }
 
     /// `C_SignMessageBegin`.
@@ -215,7 +218,8 @@ impl Module {
         }
         let mut message = take(&mut signing.message)?;
         message.update(part);
-        finish(&session, message, &signing.certificate).map(Some)
+        let authenticated = signing.authenticated.take();
+        finish(&session, message, &signing.certificate, authenticated).map(Some)
     }
 
     /// `C_MessageSignFinal`.
@@ -260,11 +264,30 @@ impl Module {
     }
 }
 
-fn finish(session: &Session, message: Message, certificate: &Certificate) -> Result<Output> {
+fn finish_signing(session: &Session, signing: Signing) -> Result<Output> {
+    let Signing {
+        certificate,
+        message,
+        authenticated,
+        ..
+    } = signing;
+    finish(session, message, &certificate, authenticated)
+}
+
+fn finish(
+    session: &Session,
+    message: Message,
+    certificate: &Certificate,
+    authenticated: Option<Authenticated>,
+) -> Result<Output> {
     let (scheme, input) = message.finish()?;
-    let signature = session
-        .slot
-        .sign(&session.inserted, scheme, &input, certificate)?;
+    let signature = session.slot.sign(
+        &session.inserted,
+        scheme,
+        &input,
+        certificate,
+        authenticated,
+    )?;
     Ok(Output::Bytes(signature))
 }
 
