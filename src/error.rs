@@ -191,9 +191,8 @@ impl Error {
             Error::Card(cause) => match cause {
                 C::NotJpki => Rv::TokenNotRecognized,
                 C::PinIncorrect { .. } | C::RefusedBefore => Rv::PinIncorrect,
-                // The standard's words for this code are ours for the kept try: after some number of
-                // failures "the token is unwilling to permit further attempts", for good or not. It
-                // ends the loops of NSS, GnuTLS and pkcs11-helper, which go on after CKR_PIN_INCORRECT.
+                // By the standard a PIN is locked also when the token will take no further attempt for
+                // now, which is what keeping the last try means (docs/login.md). The code ends the loops of NSS, GnuTLS and pkcs11-helper, which go on after CKR_PIN_INCORRECT.
                 C::PinLocked | C::LastTryKept => Rv::PinLocked,
                 C::NotVerified | C::KeptPinRefused | C::Unproven => Rv::UserNotLoggedIn,
                 C::AnotherCard => Rv::DeviceRemoved,

@@ -50,9 +50,8 @@ impl Questions {
         self.0.iter().map(|question| question.asked.type_).collect()
     }
 
-    /// Gives the answers, in order. "The call MUST nonetheless have processed every attribute in
-    /// the template", and "if more than one of these error codes is applicable, Cryptoki may return
-    /// any of them": it is the first one in the order of the algorithm's cases, so that
+    /// Gives the answers, in order. Every attribute is processed, whatever is wrong with an
+    /// earlier one, and of several codes that apply any may be told (5.7): it is the first one in the order of the algorithm's cases, so that
     /// `CKR_BUFFER_TOO_SMALL`, on which clients try again, means that trying again will help.
     pub(super) fn give(self, answers: Vec<AttributeAnswer>) -> Result<()> {
         let mut answers = answers.into_iter();

@@ -86,7 +86,7 @@ impl<T> Argument for Ignored<T> {
     }
 }
 
-/// A parameter that "is reserved for future versions" and "should be NULL_PTR".
+/// A reserved parameter, which must be NULL.
 pub(super) struct Reserved(CK_VOID_PTR);
 
 impl Argument for Reserved {
@@ -140,8 +140,8 @@ impl Argument for InMechanism {
 }
 
 impl InMechanism {
-    /// The mechanism with a copy of its parameter, or `None` for NULL: "to terminate an active
-    /// operation" (3.0). Pointers inside a parameter stay what they are, bytes.
+    /// The mechanism with a copy of its parameter, or `None` for NULL, which
+    /// ends the operation under way (3.0). Pointers inside a parameter stay what they are, bytes.
     pub(super) fn get(&self) -> Result<Option<Mechanism>> {
         let Some(mechanism) = self.0.get() else {
             return Ok(None);
@@ -175,7 +175,7 @@ impl Pair for InTemplate {
 
 impl InTemplate {
     /// A copy of the template. An attribute without a value (NULL with a length, a length that
-    /// cannot be) "was specified with an invalid value" (5.1.6, CKR_ATTRIBUTE_VALUE_INVALID).
+    /// cannot be) has an invalid value (5.1.6, CKR_ATTRIBUTE_VALUE_INVALID).
     pub(super) fn get(&self) -> Result<Template> {
         let count = attribute_count(self.attributes, self.count)?;
         let mut budget = MAX_VALUES;

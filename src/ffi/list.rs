@@ -85,8 +85,8 @@ function_lists! {
 /// version and use what they get, and what they were written against is 3.0. Whoever knows 3.2 can
 /// ask for it.
 ///
-/// None has `CKF_INTERFACE_FORK_SAFE`, which would promise that after a fork "each process will get
-/// its own copy of all session objects, session states, login states": a child of ours starts empty,
+/// None has `CKF_INTERFACE_FORK_SAFE`, which would promise a forked child its own copy of
+/// sessions, objects and logins: a child of ours starts empty,
 /// because two processes cannot hold one login on one card.
 pub(super) static INTERFACES: Interfaces = Interfaces([
     interface(ptr::from_ref(&V3_0).cast()),
@@ -94,14 +94,14 @@ pub(super) static INTERFACES: Interfaces = Interfaces([
     interface(ptr::from_ref(&V2_40).cast()),
 ]);
 
-/// "Reserved for use by interfaces defined within the cryptoki specification."
+/// The name of the standard's own interfaces.
 pub(super) const NAME: &CStr = c"PKCS 11";
 
 /// C's structures have pointers that one may write through, for want of a `const`.
 pub(super) struct Interfaces(pub(super) [CK_INTERFACE; 3]);
 
-// SAFETY: all pointers go to statics which nobody writes: the standard says of the lists and of the
-// names that "no attempt should be made to write to this memory".
+// SAFETY: all pointers go to statics which nobody writes: by the standard lists and names
+// are not written to.
 unsafe impl Sync for Interfaces {}
 
 const fn interface(list: *const c_void) -> CK_INTERFACE {

@@ -64,13 +64,14 @@ impl<T: Copy> OutBuf<T> {
         self.open_if_asked().ok_or(Rv::ArgumentsBad.into())
     }
 
-    /// The buffer, or `None` if the length is NULL: `C_SignMessageNext` says "more is to follow" so.
+    /// The buffer, or `None` if the length is NULL: so `C_SignMessageNext` is told that
+    /// more parts follow.
     pub(super) fn open_if_asked(self) -> Option<Buffer<T>> {
         if self.length.is_null() {
             return None;
         }
         let room = if self.data.is_null() {
-            // What the length says on entry "has no meaning in this case".
+            // Without a buffer the length says nothing on entry.
             Room::Query
         } else {
             // SAFETY: by the promise of `new`, and the pointer is not NULL.

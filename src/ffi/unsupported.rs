@@ -1,5 +1,5 @@
-//! The functions that a token of ours cannot do: "even an unsupported function MUST have a stub"
-//! (PKCS#11 3.2, section 5). They may ask whether the session is there. They never look at any other
+//! The functions that a token of ours cannot do: each of them has its place in the
+//! lists all the same (PKCS#11 3.2, section 5). They may ask whether the session is there. They never look at any other
 //! argument, so they are safe.
 
 use cryptoki_sys::{
@@ -59,7 +59,8 @@ unsupported! { FunctionNotSupported:
     C_MessageDecryptFinal();
 }
 
-// 5.13: a signature with recovery is one over data without a DigestInfo, which the card refuses.
+// 5.13: a signature with recovery would be the one that C_Sign makes with CKM_RSA_PKCS; nobody asks
+// for it under this name.
 unsupported! { FunctionNotSupported:
     C_SignRecoverInit(CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
     C_SignRecover(CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR);
@@ -106,7 +107,7 @@ unsupported! { FunctionNotSupported:
     );
 }
 
-// 5.20: "should simply return the value CKR_FUNCTION_NOT_PARALLEL".
+// 5.20: functions of PKCS#11 1.0, kept for their places in the list.
 unsupported! { FunctionNotParallel:
     C_GetFunctionStatus();
     C_CancelFunction();
