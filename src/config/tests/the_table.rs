@@ -170,3 +170,16 @@ fn makes_a_page_in_both_languages() {
         }
     }
 }
+
+#[test]
+fn is_the_one_in_the_page_for_people() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let page = fs::read_to_string(path).unwrap();
+    for language in Language::ALL {
+        let table = documentation(language);
+        assert!(
+            page.contains(&table),
+            "docs/configuration.md wants this table:\n{table}"
+        );
+    }
+}
