@@ -54,7 +54,7 @@ consumers: packages-test build
 bench: packages-demo build
 	@tests/bench/run
 
-deb: build
+deb: packages-build
 	@packaging/deb
 
 # The database of advisories is on GitHub; where it can be reached, `cargo deny check advisories` reads it.
@@ -80,9 +80,11 @@ toolchain:
 install:
 	@test -e $(MODULE) || { echo '$(MODULE) is not there: first make, as yourself' >&2; exit 1; }
 	$(INSTALL) -D -m 644 $(MODULE) $(DESTDIR)$(P11_MODULES)/jpki-pkcs11.so
-	$(INSTALL) -D -m 644 pkcs11-test-config/p11-kit/jpki-pkcs11.module $(DESTDIR)$(P11_CONFIGS)/jpki-pkcs11.module
+	$(INSTALL) -d $(DESTDIR)$(P11_CONFIGS)
+	sed 's/^module:.*/module: jpki-pkcs11.so/' pkcs11-test-config/p11-kit/jpki-pkcs11.module \
+	    > $(DESTDIR)$(P11_CONFIGS)/jpki-pkcs11.module
 	$(INSTALL) -D -m 644 pkcs11-test-config/config.toml $(DESTDIR)$(PREFIX)/share/doc/jpki-pkcs11/config.toml
-	$(INSTALL) -m 644 README.md README.ja.md LICENSE-APACHE LICENSE-MIT $(DESTDIR)$(PREFIX)/share/doc/jpki-pkcs11/
+	$(INSTALL) -m 644 README.md README.ja.md docs/configuration.md LICENSE-APACHE LICENSE-MIT $(DESTDIR)$(PREFIX)/share/doc/jpki-pkcs11/
 	if [ -e include/jpki_pkcs11.h ]; then $(INSTALL) -D -m 644 include/jpki_pkcs11.h $(DESTDIR)$(PREFIX)/include/jpki_pkcs11.h; fi
 	if [ -e $(RELEASE)/jpki-doctor ]; then $(INSTALL) -D -m 755 $(RELEASE)/jpki-doctor $(DESTDIR)$(PREFIX)/bin/jpki-doctor; fi
 	for page in $(MAN_PAGES); do \
