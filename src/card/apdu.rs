@@ -14,6 +14,11 @@ const MAX_COMMAND: usize = 4 + 1 + 255 + 1;
 /// Le that asks for 256 bytes.
 const LE_256: u8 = 0x00;
 
+/// INS of the commands that only read.
+const READ_BINARY: u8 = 0xB0;
+const GET_CHALLENGE: u8 = 0x84;
+const GET_RESPONSE: u8 = 0xC0;
+
 /// One command, in a buffer that wipes itself.
 pub(super) struct Command(Zeroizing<Vec<u8>>);
 
@@ -60,13 +65,13 @@ impl Command {
 
     /// READ BINARY of a file by its short identifier, from its start; makes it the current EF (jpki-card.md, 3.2).
     pub(super) fn read_short(file: FileId, length: usize) -> Command {
-        Command::header(0x00, 0xB0, file.short(), 0x00).le(le(length))
+        Command::header(0x00, READ_BINARY, file.short(), 0x00).le(le(length))
     }
 
     /// READ BINARY of the current EF, offset below 32768 (jpki-card.md, 3.2).
     pub(super) fn read(offset: u16, length: usize) -> Command {
         let [high, low] = offset.to_be_bytes();
-        Command::header(0x00, 0xB0, high & 0x7F, low).le(le(length))
+        Command::header(0x00, READ_BINARY, high & 0x7F, low).le(le(length))
     }
 
     /// VERIFY without data: how many tries are left? Costs none. Exactly four bytes: a fifth was
@@ -94,20 +99,28 @@ impl Command {
 
     /// GET CHALLENGE, 1 to 256 bytes (jpki-card.md, 3.6).
     pub(super) fn challenge(length: usize) -> Command {
-        Command::header(0x00, 0x84, 0x00, 0x00).le(le(length))
+        Command::header(0x00, GET_CHALLENGE, 0x00, 0x00).le(le(length))
     }
 
     /// GET RESPONSE after 61xx (ISO 7816-3, T=0).
     pub(super) fn get_response(length: u8) -> Command {
-        Command::header(0x00, 0xC0, 0x00, 0x00).le(length)
+        Command::header(0x00, GET_RESPONSE, 0x00, 0x00).le(length)
     }
 
-    /// The same command with the Le that the card named in 6Cxx.
-    pub(super) fn with_le(mut self, le: u8) -> Command {
-        if let Some(last) = self.0.last_mut() {
-            *last = le;
-        }
-        self
+    /// The same command with the Le that the card named in 6Cxx, if it is one that may be sent
+    /// twice: those that read. In any other one the last byte may be the end of a PIN, and what
+    /// the card did with it the first time is not known for sure.
+    pub(super) fn with_le(mut self, le: u8) -> Option<Command> {
+        let [_, READ_BINARY | GET_CHALLENGE | GET_RESPONSE, _, _, last] = &mut self.0[..] else {
+            return None;
+        };
+        *last = le;
+        Some(self)
+    }
+
+    /// Is it one that only fetches what another command left?
+    pub(super) fn is_get_response(&self) -> bool {
+        matches!(self.0[..], [_, GET_RESPONSE, ..])
     }
 
     /// As it goes to the card.
@@ -213,6 +226,29 @@ impl StatusWord {
         }
     }
 
+    /// Is it one that comes with data, or announces them?
+    pub(super) fn brings_data(self) -> bool {
+        matches!(
+            self,
+            StatusWord::Ok
+                | StatusWord::EndOfFile
+                | StatusWord::MoreData(_)
+                | StatusWord::WrongLe(_)
+        )
+    }
+
+    /// Can only a card answer so that has understood what the command names?
+    pub(super) fn proves_the_form(self) -> bool {
+        matches!(
+            self,
+            StatusWord::Ok
+                | StatusWord::EndOfFile
+                | StatusWord::TriesLeft(_)
+                | StatusWord::Locked
+                | StatusWord::SecurityStatus
+        )
+    }
+
     /// Is it one by which a card says that it does not know this form of a command (P1, P2, INS or
     /// length), having done nothing?
     pub(super) fn refuses_the_form(self) -> bool {
@@ -273,6 +309,29 @@ mod tests {
             Command::challenge(256).bytes(),
             [0x00, 0x84, 0x00, 0x00, 0x00]
         );
+    }
+
+    #[test]
+    fn only_what_reads_is_sent_again_with_another_length() {
+        let pin = Pin::parse(Shape::FourDigits, b"1234").unwrap();
+        for command in [
+            Command::select_jpki(),
+            Command::select_file(FileId::TOKEN_INFORMATION),
+            Command::tries_left(0x98),
+            Command::verify(0x98, &pin).unwrap(),
+            Command::change(0x98, &pin).unwrap(),
+            Command::sign(Scheme::Pkcs1, 0x97, &[1]),
+        ] {
+            assert!(command.with_le(0x10).is_none());
+        }
+        for command in [
+            Command::read(0, 256),
+            Command::read_short(FileId::TOKEN_INFORMATION, 160),
+            Command::challenge(8),
+            Command::get_response(0),
+        ] {
+            assert_eq!(command.with_le(0x10).unwrap().bytes()[4..], [0x10]);
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl<'a> Conversation<'a> {
     /// section 5).
     pub(super) fn select(&mut self) -> Result<(), Error> {
         if std::mem::take(&mut self.memory.left_selected) {
-            match self.prove() {
+            match self.compare() {
                 Err(Error::Transport(cause)) => return Err(Error::Transport(cause)),
                 Ok(()) if self.memory.identity.is_some() => {
                     self.memory.left_selected = true;
@@ -81,8 +81,21 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Compares the start of the authentication certificate with what this card showed first.
+    /// Makes sure that the card in which the application was just selected is the one we know.
     fn prove(&mut self) -> Result<(), Error> {
+        match self.compare() {
+            // It showed its certificate to everybody. Now it hides it, or has none.
+            Err(Error::NotVerified) => Err(Error::AnotherCard),
+            Err(Error::FileAbsent) => {
+                self.prove_selected()?;
+                Err(Error::AnotherCard)
+            }
+            other => other,
+        }
+    }
+
+    /// Compares the start of the authentication certificate with what this card showed first.
+    fn compare(&mut self) -> Result<(), Error> {
         self.memory.recognised = true;
         let Some(known) = self.memory.identity.clone() else {
             // Nothing to compare with: an Android phone shows its certificate only after the PIN.
@@ -143,6 +156,17 @@ impl<'a> Conversation<'a> {
             return Err(hidden);
         }
         self.query(role)?.ok_or(hidden)
+    }
+
+    /// After "no such file": is the JPKI application the selected one at all? A contactless card that
+    /// lost its power for a moment in the middle of a transaction says so of every file.
+    fn prove_selected(&mut self) -> Result<(), Error> {
+        match self.tries_left(Role::Authentication) {
+            Err(Error::Unexplained { .. }) => {
+                Err(Error::Malformed("the application is selected no longer"))
+            }
+            other => other.map(|_| ()),
+        }
     }
 
     /// As [`Conversation::tries_left`], for a card that is just being opened: a PIN whose counter
@@ -262,13 +286,12 @@ impl<'a> Conversation<'a> {
     pub(super) fn read_start(&mut self, file: FileId, length: usize) -> Result<Vec<u8>, Error> {
         if self.memory.form.reading != Form::Long {
             let response = self.send(Command::read_short(file, length))?;
-            // Any other answer was one to this file.
-            let proves =
-                !response.status.refuses_the_form() && response.status != StatusWord::NotFound;
-            if proves {
+            if response.status.proves_the_form() {
                 self.memory.form.reading = Form::Short;
             }
-            if self.memory.form.reading == Form::Short {
+            let refused =
+                response.status.refuses_the_form() || response.status == StatusWord::NotFound;
+            if self.memory.form.reading == Form::Short || !refused {
                 return data_of_read(response);
             }
         }
@@ -282,9 +305,15 @@ impl<'a> Conversation<'a> {
     }
 
     /// A whole DER object from the start of a file, cut at its own length: what follows it in the
-    /// file is filler (jpki-card.md, 2.2).
+    /// file is filler (jpki-card.md, 2.2). That there is no such file is said for sure.
     pub(super) fn read_der(&mut self, file: FileId) -> Result<Vec<u8>, Error> {
-        let mut bytes = self.read_start(file, READ_LENGTH)?;
+        let mut bytes = match self.read_start(file, READ_LENGTH) {
+            Err(Error::FileAbsent) => {
+                self.prove_selected()?;
+                return Err(Error::FileAbsent);
+            }
+            start => start?,
+        };
         let length = der_length(&bytes).ok_or(match bytes.first() {
             // An empty file, or one that was never written.
             None | Some(0x00 | 0xFF) => Error::FileAbsent,
@@ -378,10 +407,10 @@ impl<'a> Conversation<'a> {
             let response = self.send(command(Some(file)).ok_or_else(forked)?)?;
             let refused =
                 response.status.refuses_the_form() && *form(&mut self.memory.form) == Form::Untried;
+            if response.status.proves_the_form() {
+                *form(&mut self.memory.form) = Form::Short;
+            }
             if !refused {
-                if !response.status.refuses_the_form() {
-                    *form(&mut self.memory.form) = Form::Short;
-                }
                 return Ok(response);
             }
         }
@@ -391,7 +420,7 @@ impl<'a> Conversation<'a> {
             other => return Err(unexplained("SELECT EF", other)),
         }
         let response = self.send(command(None).ok_or_else(forked)?)?;
-        if !response.status.refuses_the_form() {
+        if response.status.proves_the_form() {
             *form(&mut self.memory.form) = Form::Long;
         }
         Ok(response)
@@ -408,7 +437,9 @@ impl<'a> Conversation<'a> {
                     collected.append(&mut response.data);
                     Command::get_response(length)
                 }
-                StatusWord::WrongLe(le) => command.with_le(le),
+                StatusWord::WrongLe(le) => command
+                    .with_le(le)
+                    .ok_or(Error::Malformed("6Cxx to a command that has no Le"))?,
                 _ => {
                     if !collected.is_empty() {
                         collected.append(&mut response.data);
@@ -418,6 +449,10 @@ impl<'a> Conversation<'a> {
                 }
             };
             response = self.send_once(&command)?;
+            // A refusal of GET RESPONSE is none of the command that it was sent for.
+            if command.is_get_response() && !response.status.brings_data() {
+                return Err(unexplained("GET RESPONSE", response.status));
+            }
         }
         Err(Error::Malformed("61xx or 6Cxx without end"))
     }

@@ -242,6 +242,13 @@ impl JpkiCard {
                 match talk.read_start(FileId::TOKEN_INFORMATION, TOKEN_INFORMATION_LENGTH) {
                     Ok(bytes) => bytes,
                     Err(Error::Transport(cause)) => return Err(Error::Transport(cause)),
+                    // What hides its certificate is told from others by this file alone.
+                    Err(other) if matches!(certificate, Shown::Locked) => {
+                        return Err(match other {
+                            Error::FileAbsent => Error::Malformed("no certificate, no EF 0006"),
+                            other => other,
+                        });
+                    }
                     Err(other) => {
                         warn!("EF 0006: {other}");
                         Vec::new()
