@@ -1,0 +1,322 @@
+//! Every verb that talks to the card, at every position of its APDU sequence, with every fault: the
+//! whole product, in process. What belongs here: what a fault may lead to, and what it never may.
+//! `sick.rs` has the cards that fail again and again.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod fault;
+mod sick;
+mod verb;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use common::{AUTH, Mechanism, PASSWORD, PIN, SIGN, Stage, proof};
+use cryptoki_sys::*;
+use fault::Fault;
+use jpki_card_simulator::{Card, Counters};
+use verb::{NEW_PASSWORD, NEW_PIN, Product, Scene, Verb};
+
+/// Figures for docs/robustness.md; `cargo test --test faults -- --nocapture` shows them.
+#[derive(Debug, Default)]
+struct Figures {
+    verbs: usize,
+    positions: u64,
+    faults: u64,
+    apdus: u64,
+    failed_calls: u64,
+    new_logins: u64,
+    new_sessions: u64,
+}
+
+#[test]
+fn every_fault_at_every_apdu_of_every_verb() {
+    let mut figures = Figures::default();
+    let mut failures = Vec::new();
+    for verb in verb::all() {
+        let length = length_of(&verb);
+        figures.verbs += 1;
+        figures.positions += length;
+        for position in 1..=length {
+            for fault in fault::all() {
+                let run = Run::new(&verb, position, fault);
+                let name = run.name();
+                // All failures at once: they tell more together.
+                let check = AssertUnwindSafe(|| run.check(&mut figures));
+                if catch_unwind(check).is_err() {
+                    failures.push(name);
+                }
+            }
+        }
+    }
+    println!("{figures:?}");
+    assert!(
+        failures.is_empty(),
+        "{} failures: {failures:#?}",
+        failures.len()
+    );
+    assert!(figures.faults > 2000, "{figures:?}");
+}
+
+/// APDUs of a verb when nothing goes wrong; it does what it should then.
+fn length_of(verb: &Verb) -> u64 {
+    let run = Run::new(verb, 0, Fault::None);
+    let (answer, apdus) = run.stage.apdus(|| (verb.act)(&run.stage, &run.scene));
+    let product = match answer {
+        Ok(product) => Some(product),
+        Err(code) => {
+            assert!(
+                verb.wrong && code == CKR_PIN_INCORRECT,
+                "{}: {code:#x}",
+                verb.name
+            );
+            None
+        }
+    };
+    if let Some(product) = product {
+        run.judge(&product);
+    }
+    assert!(apdus > 0, "{}: no APDU", verb.name);
+    apdus
+}
+
+/// One verb with one fault.
+struct Run<'a> {
+    verb: &'a Verb,
+    position: u64,
+    fault: Fault,
+    stage: Stage,
+    scene: Scene,
+    before: Counters,
+    /// How many VERIFYs and signatures the verb makes when all is well.
+    usual: (u64, u64),
+}
+
+impl<'a> Run<'a> {
+    fn new(verb: &'a Verb, position: u64, fault: Fault) -> Run<'a> {
+        let stage = Stage::configured(verb.profile, verb.configure);
+        let scene = (verb.prepare)(&stage);
+        let before = stage.counters();
+        Run {
+            verb,
+            position,
+            fault,
+            stage,
+            scene,
+            before,
+            usual: (verb.verifies, verb.signatures),
+        }
+    }
+
+    fn name(&self) -> String {
+        format!(
+            "{}, APDU {}, {:?}",
+            self.verb.name, self.position, self.fault
+        )
+    }
+
+    fn check(self, figures: &mut Figures) {
+        let reader = self.stage.reader();
+        self.fault.plan(&reader, self.position);
+        let (answer, apdus) = self
+            .stage
+            .apdus(|| (self.verb.act)(&self.stage, &self.scene));
+        reader.behave();
+        figures.faults += 1;
+        figures.apdus += apdus;
+        figures.failed_calls += u64::from(answer.is_err());
+
+        match &answer {
+            Ok(product) => self.judge(product),
+            Err(code) => assert!(
+                self.fault.allows(*code, self.verb),
+                "{}: {code:#x}",
+                self.name()
+            ),
+        }
+        assert!(apdus < 60, "{}: {apdus} APDUs", self.name());
+        self.check_counters();
+        self.check_closed();
+        if reader.inserted().is_none() {
+            self.stage.put_back();
+        }
+        reader.reset_log();
+        self.recover(figures);
+        self.check_closed();
+        self.check_nothing_refused();
+        assert_eq!(self.tries(), (3, 5), "{}: after recovery", self.name());
+    }
+
+    /// What came out is the card's.
+    fn judge(&self, product: &Product) {
+        let credentials = self.on_card(|card| card.credentials().clone());
+        match product {
+            Product::Nothing => {}
+            Product::Certificate(slot, value) => {
+                let expected = match *slot {
+                    AUTH => credentials.auth_ca,
+                    _ => credentials.sign_ca,
+                };
+                assert!(*value == expected, "{}: another certificate", self.name());
+            }
+            Product::Signature(mechanism, signature) => {
+                let identity = match self.verb.slot {
+                    AUTH => credentials.auth,
+                    _ => credentials.sign,
+                };
+                let key = proof::key_of(&identity.unwrap().certificate);
+                let data = proof::data_for(*mechanism);
+                assert!(
+                    proof::is_signature(*mechanism, &key, &data, signature),
+                    "{}: a bad signature came out",
+                    self.name()
+                );
+            }
+            Product::PinChanged => assert!(self.takes(self.new_pin()), "{}", self.name()),
+            Product::Random(bytes) => assert_eq!(bytes.len(), 40, "{}", self.name()),
+        }
+    }
+
+    /// Nothing that counts was done more often than the verb does it; a wrong PIN cost what it had to.
+    fn check_counters(&self) {
+        let after = self.on_card(|card| card.counters());
+        let verifies = |counters: Counters| counters.auth_verifies + counters.sign_verifies;
+        let signatures = |counters: Counters| counters.auth_signatures + counters.sign_signatures;
+        let done = (
+            verifies(after) - verifies(self.before),
+            signatures(after) - signatures(self.before),
+        );
+        assert!(
+            done.0 <= self.usual.0 && done.1 <= self.usual.1,
+            "{}: {done:?} VERIFYs and signatures, usual are {:?}",
+            self.name(),
+            self.usual
+        );
+        assert_eq!(self.tries(), self.tries_expected(), "{}", self.name());
+    }
+
+    fn tries(&self) -> (u8, u8) {
+        self.on_card(|card| (card.counters().auth_tries, card.counters().sign_tries))
+    }
+
+    /// Right PINs cost nothing. The wrong one costs one try if the card has seen it, and the right
+    /// one of the recovery gives it back.
+    fn tries_expected(&self) -> (u8, u8) {
+        let counters = self.on_card(|card| card.counters());
+        let mut full = (3, 5);
+        let seen = counters.auth_verifies + counters.sign_verifies
+            - self.before.auth_verifies
+            - self.before.sign_verifies;
+        if self.verb.wrong && seen == 1 {
+            match self.verb.slot {
+                AUTH => full.0 -= 1,
+                _ => full.1 -= 1,
+            }
+        }
+        full
+    }
+
+    /// The recovery sent no PIN that the card did not take: whatever the module kept was right.
+    fn check_nothing_refused(&self) {
+        for (command, answer) in self.stage.reader().exchanges() {
+            let verify = matches!(command[..], [0x00, 0x20, 0x00, _, _, ..]);
+            let taken = answer.as_deref() == Some(&[0x90, 0x00]);
+            assert!(!verify || taken, "{}: a wrong PIN was sent", self.name());
+        }
+    }
+
+    /// The card is not left open for others, unless the user has chosen so and all went well.
+    fn check_closed(&self) {
+        if self.verb.stays_open || self.stage.reader().inserted().is_none() {
+            return;
+        }
+        assert!(!self.stage.is_open(), "{}: left open", self.name());
+    }
+
+    /// The next calls are good, at the most after another login or in another session.
+    fn recover(&self, figures: &mut Figures) {
+        let mut session = self.scene.session;
+        for round in 0.. {
+            assert!(round < 4, "{}: no recovery", self.name());
+            match self.use_key(session) {
+                Ok(signature) => {
+                    return self.judge(&Product::Signature(CKM_SHA256_RSA_PKCS, signature));
+                }
+                Err(CKR_USER_NOT_LOGGED_IN) => {
+                    figures.new_logins += 1;
+                    let code = self.stage.login(session, CKU_USER, self.pin());
+                    assert_eq!(code, Ok(()), "{}: login", self.name());
+                }
+                Err(CKR_DEVICE_REMOVED | CKR_SESSION_HANDLE_INVALID) => {
+                    figures.new_sessions += 1;
+                    match self.stage.open_session(self.verb.slot, true) {
+                        Ok(opened) => session = opened,
+                        // A first SELECT that was answered as by another kind of card is believed
+                        // until the card is taken out.
+                        Err(CKR_TOKEN_NOT_RECOGNIZED) if self.fault.denies() => {
+                            self.stage.take_out();
+                            self.stage.put_back();
+                        }
+                        Err(code) => panic!("{}: C_OpenSession {code:#x}", self.name()),
+                    }
+                }
+                Err(code) => panic!("{}: the next call: {code:#x}", self.name()),
+            }
+        }
+    }
+
+    fn use_key(&self, session: CK_SESSION_HANDLE) -> Result<Vec<u8>, CK_RV> {
+        let state = self.stage.state(session)?;
+        if state == CKS_RW_PUBLIC_SESSION {
+            return Err(CKR_USER_NOT_LOGGED_IN);
+        }
+        let key = self.stage.private_key(session);
+        // What a failed verb left behind is no business of the next one.
+        let _ = self.stage.sign_cancel(session);
+        let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+        self.stage.sign_init(session, &mechanism, key)?;
+        if self.verb.slot == SIGN {
+            self.stage
+                .login(session, CKU_CONTEXT_SPECIFIC, self.pin())?;
+        }
+        let data = proof::data_for(mechanism.kind);
+        self.stage.sign(session, &data)
+    }
+
+    /// The PIN that the card takes now.
+    fn pin(&self) -> &'static [u8] {
+        match (
+            self.verb.changes && self.takes(self.new_pin()),
+            self.verb.slot,
+        ) {
+            (true, _) => self.new_pin(),
+            (false, AUTH) => PIN,
+            (false, _) => PASSWORD,
+        }
+    }
+
+    fn new_pin(&self) -> &'static [u8] {
+        match self.verb.slot {
+            AUTH => NEW_PIN,
+            _ => NEW_PASSWORD,
+        }
+    }
+
+    /// Asks a copy of the card, so that nothing happens to this one.
+    fn takes(&self, pin: &[u8]) -> bool {
+        let memory = self.on_card(|card| card.memory());
+        let mut copy = common::stage::card(self.verb.profile);
+        copy.restore(memory);
+        copy.power_on();
+        copy.transmit(&verb::SELECT_JPKI);
+        let reference = if self.verb.slot == AUTH { 0x18 } else { 0x1B };
+        copy.transmit(&[0x00, 0xA4, 0x02, 0x0C, 0x02, 0x00, reference]);
+        let length = u8::try_from(pin.len()).unwrap();
+        let verify = [&[0x00, 0x20, 0x00, 0x80, length], pin].concat();
+        copy.transmit(&verify) == [0x90, 0x00]
+    }
+
+    /// The card of the deck, in or out.
+    fn on_card<T>(&self, work: impl FnOnce(&mut Card) -> T) -> T {
+        self.stage.reader().card("card", work).unwrap()
+    }
+}

@@ -1,0 +1,421 @@
+//! The verbs: what a program does that makes the module talk to the card, and what stands before it.
+//! They go through the C ABI. They never judge.
+
+use cryptoki_sys::*;
+use jpki_pkcs11::config::{Config, LoginState};
+
+use super::common::caller::Answer;
+use super::common::{AUTH, Mechanism, PASSWORD, PIN, SIGN, Stage, Template, proof};
+
+/// What a PIN is changed to.
+pub(crate) const NEW_PIN: &[u8] = b"9876";
+/// What the signature password is changed to.
+pub(crate) const NEW_PASSWORD: &[u8] = b"NEW00PASS";
+/// SELECT the JPKI application.
+pub(crate) const SELECT_JPKI: [u8; 15] = [
+    0x00, 0xA4, 0x04, 0x0C, 0x0A, 0xD3, 0x92, 0xF0, 0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01,
+];
+
+/// One of them.
+pub(crate) struct Verb {
+    pub(crate) name: &'static str,
+    pub(crate) profile: &'static str,
+    pub(crate) configure: fn(&mut Config),
+    pub(crate) slot: CK_SLOT_ID,
+    pub(crate) prepare: fn(&Stage) -> Scene,
+    pub(crate) act: fn(&Stage, &Scene) -> Answer<Product>,
+    /// It opens the card: there is no session yet.
+    pub(crate) opens: bool,
+    /// It sends a wrong PIN.
+    pub(crate) wrong: bool,
+    /// It changes the PIN.
+    pub(crate) changes: bool,
+    /// The user wants the card left open.
+    pub(crate) stays_open: bool,
+    /// VERIFYs with data that it makes.
+    pub(crate) verifies: u64,
+    /// Signatures that it makes.
+    pub(crate) signatures: u64,
+}
+
+/// What stands when the verb begins.
+pub(crate) struct Scene {
+    pub(crate) session: CK_SESSION_HANDLE,
+    key: CK_OBJECT_HANDLE,
+}
+
+/// What it gives.
+pub(crate) enum Product {
+    Nothing,
+    /// The authority of this slot's certificate.
+    Certificate(CK_SLOT_ID, Vec<u8>),
+    /// By this mechanism, of the data that [`proof::data_for`] has for it.
+    Signature(CK_MECHANISM_TYPE, Vec<u8>),
+    PinChanged,
+    Random(Vec<u8>),
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<Verb> {
+    let mut all = opening();
+    all.extend(reading());
+    all.extend(logins());
+    all.extend(signatures());
+    all.extend(pins());
+    all.extend(left_open());
+    all.extend(other_cards());
+    all
+}
+
+const USUAL: Verb = Verb {
+    name: "",
+    profile: "plastic",
+    configure: |_| (),
+    slot: AUTH,
+    prepare: |stage| session(stage, AUTH),
+    act: |_, _| Ok(Product::Nothing),
+    opens: false,
+    wrong: false,
+    changes: false,
+    stays_open: false,
+    verifies: 0,
+    signatures: 0,
+};
+
+fn nothing(_: &Stage) -> Scene {
+    Scene { session: 0, key: 0 }
+}
+
+fn session(stage: &Stage, slot: CK_SLOT_ID) -> Scene {
+    let session = stage.open(slot);
+    Scene { session, key: 0 }
+}
+
+fn logged_in(stage: &Stage, slot: CK_SLOT_ID) -> Scene {
+    let session = stage.logged_in(slot);
+    let key = stage.private_key(session);
+    Scene { session, key }
+}
+
+fn done(answer: Answer<()>) -> Answer<Product> {
+    answer.map(|()| Product::Nothing)
+}
+
+fn sign(stage: &Stage, scene: &Scene, kind: CK_MECHANISM_TYPE) -> Answer<Product> {
+    let mechanism = Mechanism::usual(kind);
+    let data = proof::data_for(kind);
+    let signature = stage.sign_once(scene.session, &mechanism, scene.key, &data)?;
+    Ok(Product::Signature(kind, signature))
+}
+
+fn authority(stage: &Stage, scene: &Scene, slot: CK_SLOT_ID, id: u8) -> Answer<Product> {
+    let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[id]);
+    let object = stage.find_one(scene.session, &template);
+    let value = stage.attribute(scene.session, object, CKA_VALUE)?;
+    Ok(Product::Certificate(slot, value))
+}
+
+fn opening() -> Vec<Verb> {
+    vec![
+        Verb {
+            name: "C_GetTokenInfo (open)",
+            prepare: nothing,
+            act: |stage, _| done(stage.token_info(AUTH).map(|_| ())),
+            opens: true,
+            ..USUAL
+        },
+        Verb {
+            name: "C_OpenSession (open)",
+            slot: SIGN,
+            prepare: nothing,
+            act: |stage, _| done(stage.open_session(SIGN, true).map(|_| ())),
+            opens: true,
+            ..USUAL
+        },
+    ]
+}
+
+fn reading() -> Vec<Verb> {
+    vec![
+        Verb {
+            name: "CKA_VALUE of the auth CA",
+            act: |stage, scene| authority(stage, scene, AUTH, 3),
+            ..USUAL
+        },
+        Verb {
+            name: "CKA_VALUE of the sign CA",
+            slot: SIGN,
+            prepare: |stage| session(stage, SIGN),
+            act: |stage, scene| authority(stage, scene, SIGN, 4),
+            ..USUAL
+        },
+        Verb {
+            name: "C_GenerateRandom",
+            act: |stage, scene| stage.random(scene.session, 40).map(Product::Random),
+            ..USUAL
+        },
+    ]
+}
+
+fn logins() -> Vec<Verb> {
+    vec![
+        Verb {
+            name: "C_Login auth",
+            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PIN)),
+            verifies: 1,
+            ..USUAL
+        },
+        Verb {
+            name: "C_Login sign",
+            slot: SIGN,
+            prepare: |stage| session(stage, SIGN),
+            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PASSWORD)),
+            verifies: 1,
+            ..USUAL
+        },
+        Verb {
+            name: "C_Login auth, wrong PIN",
+            act: |stage, scene| done(stage.login(scene.session, CKU_USER, b"0000")),
+            wrong: true,
+            verifies: 1,
+            ..USUAL
+        },
+        Verb {
+            name: "C_Login sign, wrong password",
+            slot: SIGN,
+            prepare: |stage| session(stage, SIGN),
+            act: |stage, scene| done(stage.login(scene.session, CKU_USER, b"WRONG1")),
+            wrong: true,
+            verifies: 1,
+            ..USUAL
+        },
+        Verb {
+            name: "C_Login CKU_CONTEXT_SPECIFIC",
+            slot: SIGN,
+            prepare: |stage| {
+                let scene = logged_in(stage, SIGN);
+                let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+                stage
+                    .sign_init(scene.session, &mechanism, scene.key)
+                    .unwrap();
+                scene
+            },
+            act: |stage, scene| done(stage.login(scene.session, CKU_CONTEXT_SPECIFIC, PASSWORD)),
+            verifies: 1,
+            ..USUAL
+        },
+    ]
+}
+
+fn signatures() -> Vec<Verb> {
+    let auth = Verb {
+        prepare: |stage| logged_in(stage, AUTH),
+        verifies: 1,
+        signatures: 1,
+        ..USUAL
+    };
+    vec![
+        Verb {
+            name: "first signature, auth, PSS",
+            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS_PSS),
+            ..auth
+        },
+        Verb {
+            name: "second signature, auth, PKCS#1",
+            prepare: |stage| {
+                let scene = logged_in(stage, AUTH);
+                sign(stage, &scene, CKM_SHA256_RSA_PKCS).unwrap();
+                scene
+            },
+            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            ..auth
+        },
+        Verb {
+            name: "signature after another program's reset",
+            prepare: |stage| {
+                let scene = logged_in(stage, AUTH);
+                stage.neighbour().reset();
+                scene
+            },
+            act: |stage, scene| sign(stage, scene, CKM_RSA_PKCS),
+            ..auth
+        },
+        Verb {
+            name: "signature over a new connection",
+            prepare: |stage| {
+                let scene = logged_in(stage, AUTH);
+                stage
+                    .reader()
+                    .misbehave(1, jpki_card_simulator::Misbehaviour::OneByte);
+                assert_eq!(stage.random(scene.session, 8), Err(CKR_DEVICE_ERROR));
+                scene
+            },
+            act: |stage, scene| sign(stage, scene, CKM_SHA512_RSA_PKCS),
+            ..auth
+        },
+        Verb {
+            name: "first signature, sign",
+            slot: SIGN,
+            prepare: |stage| logged_in(stage, SIGN),
+            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            ..auth
+        },
+        Verb {
+            name: "signature, then logout",
+            act: |stage, scene| {
+                let product = sign(stage, scene, CKM_SHA256_RSA_PKCS)?;
+                stage.logout(scene.session).map(|()| product)
+            },
+            ..auth
+        },
+    ]
+}
+
+fn pins() -> Vec<Verb> {
+    let auth = Verb {
+        prepare: |stage| logged_in(stage, AUTH),
+        changes: true,
+        verifies: 1,
+        ..USUAL
+    };
+    vec![
+        Verb {
+            name: "C_SetPIN auth, logged in",
+            act: |stage, scene| {
+                let changed = stage.set_pin(scene.session, PIN, NEW_PIN);
+                changed.map(|()| Product::PinChanged)
+            },
+            ..auth
+        },
+        Verb {
+            name: "C_SetPIN sign",
+            slot: SIGN,
+            prepare: |stage| session(stage, SIGN),
+            act: |stage, scene| {
+                let changed = stage.set_pin(scene.session, PASSWORD, NEW_PASSWORD);
+                changed.map(|()| Product::PinChanged)
+            },
+            ..auth
+        },
+        Verb {
+            name: "C_SetPIN auth, wrong old PIN",
+            prepare: |stage| session(stage, AUTH),
+            act: |stage, scene| done(stage.set_pin(scene.session, b"0000", NEW_PIN)),
+            wrong: true,
+            changes: false,
+            ..auth
+        },
+    ]
+}
+
+fn left_open() -> Vec<Verb> {
+    let open = Verb {
+        configure: |config| config.login_state = LoginState::Card,
+        prepare: |stage| logged_in(stage, AUTH),
+        ..USUAL
+    };
+    vec![
+        Verb {
+            name: "login_state = card: C_Login",
+            prepare: |stage| session(stage, AUTH),
+            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PIN)),
+            stays_open: true,
+            verifies: 1,
+            ..open
+        },
+        Verb {
+            name: "login_state = card: signature",
+            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            stays_open: true,
+            signatures: 1,
+            ..open
+        },
+        Verb {
+            name: "login_state = card: C_Logout",
+            act: |stage, scene| {
+                let answer = done(stage.logout(scene.session));
+                if stage.reader().inserted().is_some() {
+                    assert!(!stage.is_open(), "open after C_Logout");
+                }
+                answer
+            },
+            stays_open: true,
+            ..open
+        },
+    ]
+}
+
+fn other_cards() -> Vec<Verb> {
+    let phone = Verb {
+        profile: "android",
+        ..USUAL
+    };
+    let long = Verb {
+        profile: "plastic,no-short-identifiers",
+        ..USUAL
+    };
+    vec![
+        Verb {
+            name: "Android: open",
+            prepare: nothing,
+            act: |stage, _| done(stage.token_info(AUTH).map(|_| ())),
+            opens: true,
+            ..phone
+        },
+        Verb {
+            name: "Android: C_Login auth",
+            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PIN)),
+            verifies: 1,
+            ..phone
+        },
+        Verb {
+            name: "Android: signature",
+            prepare: |stage| logged_in(stage, AUTH),
+            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            verifies: 1,
+            signatures: 1,
+            ..phone
+        },
+        Verb {
+            name: "SELECT EF only: open",
+            prepare: nothing,
+            act: |stage, _| done(stage.token_info(AUTH).map(|_| ())),
+            opens: true,
+            ..long
+        },
+        Verb {
+            name: "SELECT EF only: C_Login sign",
+            slot: SIGN,
+            prepare: |stage| session(stage, SIGN),
+            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PASSWORD)),
+            verifies: 1,
+            ..long
+        },
+        Verb {
+            name: "SELECT EF only: first signature",
+            prepare: |stage| logged_in(stage, AUTH),
+            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            verifies: 1,
+            signatures: 1,
+            ..long
+        },
+        Verb {
+            name: "T=0: C_Login sign",
+            profile: "plastic,answers=t0",
+            slot: SIGN,
+            prepare: |stage| session(stage, SIGN),
+            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PASSWORD)),
+            verifies: 1,
+            ..USUAL
+        },
+        Verb {
+            name: "T=0: signature",
+            profile: "plastic,answers=t0",
+            prepare: |stage| logged_in(stage, AUTH),
+            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            verifies: 1,
+            signatures: 1,
+            ..USUAL
+        },
+    ]
+}
