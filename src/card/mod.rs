@@ -47,7 +47,7 @@ pub enum Error {
     /// A PIN must be verified first.
     #[error("not verified")]
     NotVerified,
-    /// The PIN that was right at the login is right no longer, or was locked since.
+    /// The PIN that was right at the login is right no longer.
     #[error("the PIN of the login is right no longer")]
     KeptPinRefused,
     /// No such file on this card.
@@ -452,7 +452,8 @@ fn guard(left: u8, last_try: LastTry) -> Result<(), Error> {
 fn unlock(talk: &mut Conversation<'_>, role: Role, access: Access<'_>) -> Result<(), Error> {
     match access {
         Access::Pin(pin) => talk.verify_again(role, pin).map_err(|error| match error {
-            Error::PinIncorrect { .. } | Error::PinLocked => Error::KeptPinRefused,
+            Error::PinIncorrect { .. } => Error::KeptPinRefused,
+            Error::PinLocked => Error::NotVerified,
             other => other,
         }),
         Access::Open => Ok(()),
