@@ -1,0 +1,141 @@
+"""OpenSSH and what rides on it: ssh-keygen -D, ssh -I to an sshd of our own, ssh-agent, git. Standard library
+only. The PIN is given to a question that names the authentication token, never to another."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+
+from support.bench import AUTH, MODULE, PASSWORD, PIN, SIGN, Bench, first_line, free_port, wait_for, wait_for_port
+from support.case import Failed, case
+
+
+def openssh() -> str:
+    """Version of ssh."""
+    return first_line("ssh", "-V", pattern=r"OpenSSH_(\S+)")
+
+
+def askpass(bench: Bench, answers: dict[str, str]) -> dict[str, str]:
+    """An environment in which questions that contain a word get its answer. All are written down."""
+    cases = "\n".join(f"*'{word}'*) echo '{answer}' ;;" for word, answer in answers.items())
+    script = bench.file("askpass", f"#!/bin/sh\necho \"$1\" >> {bench.dir}/asked\ncase $1 in\n{cases}\n*) exit 1 ;;\nesac\n", 0o700)
+    return {"SSH_ASKPASS": str(script), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":9"}
+
+
+def asked(bench: Bench) -> list[str]:
+    """The questions so far."""
+    path = bench.dir / "asked"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def card_key(bench: Bench, certificate: str = "me-auth.pem") -> str:
+    """The public key of the card as OpenSSH writes it, made without the module."""
+    pem = bench.file("key.pem", bench.sh("openssl", "x509", "-in", bench.certificates / certificate, "-noout", "-pubkey"))
+    return " ".join(bench.sh("ssh-keygen", "-i", "-m", "PKCS8", "-f", pem).split()[:2])
+
+
+class Sshd:
+    """An sshd that lets the card's key in."""
+
+    def __init__(self, bench: Bench, key: str) -> None:
+        self.bench, self.port = bench, free_port()
+        if os.geteuid() == 0:
+            bench.sh("mount", "-t", "tmpfs", "tmpfs", "/run")
+            os.mkdir("/run/sshd")
+        bench.sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", bench.dir / "host_key")
+        keys = bench.file("authorized_keys", f'environment="LET_IN=yes" {key}\n')
+        configuration = bench.file("sshd_config", "\n".join([
+            f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {bench.dir}/host_key", f"AuthorizedKeysFile {keys}",
+            "StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
+            "PermitRootLogin prohibit-password", "PermitUserEnvironment yes", "MaxAuthTries 2",
+            f"PidFile {bench.dir}/sshd.pid", "LogLevel VERBOSE", ""]))
+        self.log = bench.start("/usr/sbin/sshd", "-D", "-e", "-f", configuration, name="sshd")
+        wait_for_port(self.port)
+        known = bench.file("known_hosts", "localhost " + (bench.dir / "host_key.pub").read_text())
+        self.options = ["-p", str(self.port), "-o", f"UserKnownHostsFile={known}", "-o", "HostKeyAlias=localhost",
+                        "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=no"]
+
+    def enter(self, *words: str, env: dict[str, str]) -> None:
+        """Logs in and runs something there."""
+        user = getpass.getuser() if os.geteuid() else "root"
+        said = self.bench.sh("ssh", *words, *self.options, f"{user}@localhost", "echo in: $LET_IN", env=env)
+        if "in: yes" not in said:
+            raise Failed(f"not let in:\n{said}\n{self.log.read_text(errors='replace')[-800:]}")
+
+
+@case("ssh", "ssh", "`ssh-keygen -D`; `ssh -I` and `PKCS11Provider` logins to an sshd that allows two tries",
+      version=openssh, needs=["ssh", "ssh-keygen", "/usr/sbin/sshd"], mounts=True)
+def ssh(bench: Bench) -> None:
+    """One PIN question for each login, for the authentication token."""
+    key = card_key(bench)
+    shown = [" ".join(line.split()[:2]) for line in bench.sh("ssh-keygen", "-D", MODULE).splitlines() if line.startswith("ssh-")]
+    bench.check(shown == [key], f"ssh-keygen -D shows {len(shown)} keys, wanted the card's one:\n{shown}")
+    server, env = Sshd(bench, key), askpass(bench, {AUTH: PIN})
+    server.enter("-F", "none", "-I", str(MODULE), env=env)
+    bench.check(len(asked(bench)) == 1, f"questions: {asked(bench)}")
+    server.enter("-F", str(bench.configuration("openssh/config", SERVER_NAME="localhost")), env=env)
+    bench.check(len(asked(bench)) == 2, f"questions: {asked(bench)}")
+    bench.check(bench.counters()["sign_verifies"] == 0, "the signature token was asked")
+
+
+@case("ssh-agent", "ssh-agent, ssh-add -s", "the agent gets one PIN for both tokens and loses no try; login; git commit signed and verified",
+      version=openssh, needs=["ssh", "ssh-agent", "ssh-add", "git", "/usr/sbin/sshd"], mounts=True)
+def ssh_agent(bench: Bench) -> None:
+    """The 4-digit PIN goes to C_Login of both tokens: the signature token refuses its shape, unsent."""
+    key = card_key(bench)
+    server, env = Sshd(bench, key), agent(bench, askpass(bench, {"PKCS#11": PIN}))
+    bench.sh("ssh-add", "-s", MODULE, env=env)
+    listed = [" ".join(line.split()[:2]) for line in bench.sh("ssh-add", "-L", env=env).splitlines()]
+    bench.check(listed == [key], f"the agent has other keys: {listed}")
+    count = bench.counters()
+    bench.check(count["sign_verifies"] == 0 and count["sign_tries"] == 5, f"the PIN went to the signature token: {count}")
+    before = count["auth_signatures"]
+    server.enter("-F", "none", env=env)
+    bench.check(bench.counters()["auth_signatures"] == before + 1, "the login made no signature")
+    sign_commits(bench, key, env)
+    bench.check(len(asked(bench)) == 1, f"questions: {asked(bench)}")
+    bench.sh("ssh-add", "-e", MODULE, env=env)
+    bench.check("no identities" in bench.sh("ssh-add", "-L", env=env, ok=False), "the key stayed in the agent")
+    bench.refused_only("CKR_PIN_INCORRECT", "CKR_PIN_LEN_RANGE")
+    bench.row.always_authenticate = signature_key(bench)
+
+
+def agent(bench: Bench, env: dict[str, str], name: str = "agent") -> dict[str, str]:
+    """An agent that may load our module."""
+    # Short: the name of a socket has 108 bytes.
+    place = f"{os.environ['VIRTUAL_CARD_DIR']}/run/{name}"
+    bench.start("ssh-agent", "-D", "-a", place, "-P", "/*", name=name, env=env)
+    wait_for(lambda: os.path.exists(place), "no ssh-agent")
+    return {**env, "SSH_AUTH_SOCK": place}
+
+
+def sign_commits(bench: Bench, key: str, env: dict[str, str]) -> None:
+    """Two commits with the card, judged by git with the public key alone."""
+    public = bench.file("card.pub", key + "\n")
+    signers = bench.file("signers", f"me@example.com {key}\n")
+    repository = bench.dir / "repository"
+    git = ["git", "-C", str(repository), "-c", "user.name=me", "-c", "user.email=me@example.com", "-c", "gpg.format=ssh",
+           "-c", f"user.signingKey={public}", "-c", f"gpg.ssh.allowedSignersFile={signers}"]
+    bench.sh("git", "init", "-q", repository)
+    for message in ("one", "two"):
+        bench.sh(*git, "commit", "-q", "--allow-empty", "-S", "-m", message, env=env)
+        said = bench.sh(*git, "verify-commit", "HEAD", env={"SSH_AUTH_SOCK": ""})
+        bench.check(re.search(r'Good "git" signature for me@example.com with RSA key', said), said)
+
+
+def signature_key(bench: Bench) -> str:
+    """The agent with the password of the signature token, in both settings: how many of two signatures
+    it makes."""
+    found, key = [], card_key(bench, "me-sign.pem")
+    public = bench.file("sign.pub", key + "\n")
+    for setting in ("auto", "no"):
+        env = agent(bench, {**askpass(bench, {"PKCS#11": PASSWORD}), "JPKI_PKCS11_ALWAYS_AUTHENTICATE": setting}, f"agent-{setting}")
+        bench.sh("ssh-add", "-s", MODULE, env=env)
+        bench.check(key in bench.sh("ssh-add", "-L", env=env), "the signature key is not in the agent")
+        before = bench.counters()["sign_signatures"]
+        for _ in range(2):
+            bench.sh("ssh-add", "-T", public, env=env, ok=False)
+        found.append(bench.counters()["sign_signatures"] - before)
+    bench.check(found[1] == 2, f"with `no` the agent made {found[1]} of 2 signatures")
+    return f"{('no', 'first only', 'yes')[found[0]]} / yes"
