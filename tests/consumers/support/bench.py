@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -195,6 +196,15 @@ class Bench:
         shipped = self.configuration("p11-kit/jpki-pkcs11.module")
         (folder / "jpki-pkcs11.module").write_text(shipped.read_text())
         self.sh("mount", "--bind", folder, "/usr/share/p11-kit/modules")
+
+    def install(self) -> pathlib.Path:
+        """Puts the module where the configurations say, for this mount namespace."""
+        place, folder = pathlib.Path(SHIPPED_MODULE), self.dir / "pkcs11"
+        if not folder.exists():
+            folder.mkdir()
+            shutil.copy(MODULE, folder / place.name)
+            self.sh("mount", "--bind", folder, place.parent)
+        return place
 
     # Checks
 
