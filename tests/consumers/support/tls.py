@@ -64,6 +64,8 @@ class Site:
                     head = f"HTTP/1.0 200 OK\r\nContent-Length: {len(page)}\r\n\r\n".encode()
                     page = head + page
                 tls.sendall(page)
+                # Not every program says goodbye.
+                tls.settimeout(1)
                 tls.unwrap()
         except OSError as error:
             self.errors.append(str(error))
