@@ -4,10 +4,11 @@
 use std::fs::OpenOptions;
 
 use env_logger::{Builder, Target, WriteStyle};
-use log::warn;
+use log::{info, warn};
 
 use crate::config::{Complaint, Config};
 use crate::messages::Message;
+use crate::vendor::VERSION_TEXT;
 
 /// Starts the log, the first time in a process, and says what is wrong with the configuration.
 ///
@@ -35,6 +36,7 @@ pub fn start(config: &Config, complaints: &[Complaint]) {
     }
     // An error says that there is a logger: ours, of an earlier C_Initialize.
     let _ = builder.try_init();
+    info!("{VERSION_TEXT} is used by {}", config.program);
     if let Some(message) = trouble {
         warn!("{}", message.text(language));
     }

@@ -5,6 +5,10 @@ use cryptoki_sys::{
     CK_ATTRIBUTE_TYPE, CK_HW_FEATURE_TYPE, CK_ULONG, CKA_VENDOR_DEFINED, CKH_VENDOR_DEFINED,
 };
 
+/// Which version this is, in a form that `jpki-doctor` finds in the module's file without loading it;
+/// the log begins with it.
+pub const VERSION_TEXT: &str = concat!("[jpki-pkcs11 ", env!("CARGO_PKG_VERSION"), "]");
+
 /// "JPKI" without its high bits: the block of numbers that is ours among all vendors'.
 const BLOCK: CK_ULONG = 0x4A50_0000;
 
