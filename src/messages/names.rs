@@ -46,7 +46,7 @@ impl Language {
     }
 
     /// So many tries, in words.
-    pub(super) fn tries(self, count: u8) -> String {
+    pub fn tries(self, count: u8) -> String {
         match (self, count) {
             (Language::Japanese, _) => format!("{count}回"),
             (Language::English, 1) => "1 try".to_owned(),
@@ -55,7 +55,7 @@ impl Language {
     }
 
     /// So many days, in words.
-    pub(super) fn days(self, count: u32) -> String {
+    pub fn days(self, count: u32) -> String {
         match (self, count) {
             (Language::Japanese, _) => format!("{count}日"),
             (Language::English, 1) => "1 day".to_owned(),
@@ -95,7 +95,7 @@ impl Token {
     }
 
     /// The PIN's shape.
-    pub(super) fn shape(self, language: Language) -> &'static str {
+    pub fn shape(self, language: Language) -> &'static str {
         match (self, language) {
             (Token::Authentication, Language::Japanese) => "数字4桁",
             (Token::Authentication, Language::English) => "4 digits",

@@ -1,0 +1,112 @@
+//! Headings, prompts and answers of `jpki-doctor`'s commands. Words only.
+
+use super::catalogue;
+
+catalogue! {
+    /// A sentence or a word that stands alone.
+    Phrase: &'static str {
+        MarkOk = " ok ", " 良好 ";
+        MarkNote = "note", " 参考 ";
+        MarkTodo = "TODO", "要対応";
+        MarkFail = "FAIL", " 異常 ";
+        SectionModule = "Module", "モジュール";
+        SectionPrograms = "Programs", "プログラム";
+        SectionService = "Smart card service", "スマートカードのサービス";
+        SectionCards = "Readers and cards", "リーダーとカード";
+        SectionTls = "TLS", "TLS";
+        AllFine = "Everything is fine.", "すべて問題ありません。";
+        SomethingToDo = "Something is to be done: see the lines with TODO or FAIL.", "対応が必要なことがあります。「要対応」「異常」の行を見てください。";
+        PlaceP11Kit = "p11-kit", "p11-kit";
+        PlaceChromium = "Chromium and its like", "Chromium など";
+        PlaceFirefox = "Firefox", "Firefox";
+        PlaceFirefoxPolicy = "Firefox (policy for all users)", "Firefox（全ユーザー向けのポリシー）";
+        NoSuchReader = "There is no reader whose name contains \"{reader}\".", "名前に「{reader}」を含むリーダーはありません。";
+        AskPin = "{pin}: ", "{pin}: ";
+        AskNewPin = "New {pin}: ", "新しい{pin}: ";
+        AskNewPinAgain = "The new one again: ", "確認のため、もう一度: ";
+        AskYes = "Type yes to spend the last try, anything else to stop: ", "最後の1回を使うときは「はい」と入力してください（それ以外は中止）: ";
+        NewPinsDiffer = "The two new ones are not the same; nothing was changed and no try was used up.", "新しいものが2回とも同じではないため、変更しませんでした。残りの試行回数は減っていません。";
+        Stopped = "Stopped; nothing was sent to the card, and no try was used up.", "中止しました。カードには何も送っていません。残りの試行回数も減っていません。";
+        PinRight = "The {pin} is right; it has all its {tries}.", "{pin}は正しいです。試行回数は{tries}に戻っています。";
+        PinChanged = "The {pin} was changed.", "{pin}を変更しました。";
+        NewPinRefused = "The card did not take the new {pin}; the old one is still valid.", "カードが新しい{pin}を受け付けませんでした。元のものが引き続き有効です。";
+        NoTerminal = "A PIN is read from a terminal only, and there is none here.", "暗証番号は端末からしか入力できませんが、端末がありません。";
+        SeveralCards = "There is a My Number card in several readers; choose one with --reader NAME.", "複数のリーダーにマイナンバーカードがあります。--reader NAME で選んでください。";
+        Wrote = "changed: {path}", "変更: {path}";
+        Created = "created: {path}", "作成: {path}";
+        Removed = "removed: {path}", "削除: {path}";
+        WouldWrite = "would change: {path}", "変更の予定: {path}";
+        WouldCreate = "would create: {path}", "作成の予定: {path}";
+        WouldRemove = "would remove: {path}", "削除の予定: {path}";
+        AlreadyRegistered = "{place}: is set up already ({file})", "{place}: 登録済みです（{file}）";
+        NotRegisteredHere = "{place}: there is nothing to remove ({file})", "{place}: 登録されていません（{file}）";
+        BrowserRunning = "{place} is running; close it and run this again ({file})", "{place} が動いています。終了してから、もう一度実行してください（{file}）";
+        NoProfile = "{place}: there is no profile of this user; start the browser once, or use --system", "{place}: このユーザーのプロファイルがありません。ブラウザーを一度起動するか、--system を使ってください";
+        NoDatabaseTool = "{place}: there is no certificate database of this user, and certutil (package libnss3-tools) is missing; start the browser once or install it", "{place}: このユーザーの証明書データベースがなく、certutil（パッケージ libnss3-tools）もありません。ブラウザーを一度起動するか、certutil をインストールしてください";
+        NoSystemWide = "{place}: cannot be set up for all users; run this without --system as each user", "{place}: 全ユーザー向けには登録できません。各ユーザーで --system を付けずに実行してください";
+        FileTrouble = "{path}: {reason}", "{path}: {reason}";
+        NotUnderstoodFile = "{path}: this file is not understood, so it was left alone", "{path}: ファイルの内容を解釈できないため、変更しませんでした";
+        StartAgain = "Start the programs again for this to take effect.", "プログラムを起動し直すと有効になります。";
+        WatchStart = "Watching the readers; Ctrl-C ends it. Move the card slowly until it reads well.", "リーダーを見張っています（Ctrl-C で終了）。うまく読み取れる位置まで、カードをゆっくり動かしてください。";
+        WatchEmpty = "no card", "カードなし";
+        WatchForeign = "another card, not a My Number card", "マイナンバーカードではないカード";
+        WatchReads = "{kind}: reads well ({milliseconds} ms)", "{kind}: 読み取れます（{milliseconds}ミリ秒）";
+        WatchLost = "lost: the card does not answer ({reason})", "途切れました: カードが応答しません（{reason}）";
+        WatchGone = "the reader was unplugged", "リーダーが取り外されました";
+        WatchScore = "{good} of {all} reads were good.", "{all}回のうち{good}回、読み取れました。";
+        Usage = "\
+jpki-doctor: is everything right with the My Number card on this computer?
+
+  jpki-doctor                              check everything; needs no PIN
+  jpki-doctor --sign-test[=auth|sign]      and make a test signature (asks for the PIN)
+  jpki-doctor tls HOST[:PORT]              does this site accept the card?
+  jpki-doctor register [WHAT..]            set up programs: firefox, chromium, p11-kit (default: all)
+  jpki-doctor unregister [WHAT..]          undo it
+  jpki-doctor check-pin auth|sign          check a PIN; spends a last try only after a typed yes
+  jpki-doctor change-pin auth|sign         change a PIN
+  jpki-doctor ssh-pubkey                   the authentication key as a line for authorized_keys
+  jpki-doctor watch [--for SECONDS]        show readers and cards live; find the spot where a card reads
+
+  --lang ja|en     language (default: by locale)
+  --json           output for programs (check and tls)
+  --module FILE    the module to check and to register
+  --reader NAME    the reader to use; a part of its name is enough
+  --system         register for all users
+  --root DIR       with --system: the system is under DIR (for packages and images)
+  --dry-run        with register and unregister: only say what would be done
+  -v, --verbose    with a log on standard error (no PIN, no certificate)
+  -h, --help       this help
+  --version
+
+Exit status: 0 everything is fine, 1 something is to be done, 2 wrong usage.
+", "\
+jpki-doctor: このコンピューターでマイナンバーカードを使えるかどうかを確認します。
+
+  jpki-doctor                              すべて確認する（暗証番号は不要）
+  jpki-doctor --sign-test[=auth|sign]      署名も試す（暗証番号を入力）
+  jpki-doctor tls HOST[:PORT]              そのサイトがこのカードを受け付けるか調べる
+  jpki-doctor register [対象..]            登録する: firefox, chromium, p11-kit（省略時はすべて）
+  jpki-doctor unregister [対象..]          登録を取り消す
+  jpki-doctor check-pin auth|sign          暗証番号を照合する（最後の1回は「はい」と入力したときだけ使う）
+  jpki-doctor change-pin auth|sign         暗証番号を変更する
+  jpki-doctor ssh-pubkey                   利用者証明用の公開鍵を authorized_keys の形式で表示する
+  jpki-doctor watch [--for 秒数]           リーダーとカードの様子を表示し続ける（読み取れる位置を探す）
+
+  --lang ja|en     言語（省略時はロケールに従う）
+  --json           プログラム向けの出力（確認と tls）
+  --module FILE    確認・登録するモジュール
+  --reader NAME    使うリーダー（名前の一部でよい）
+  --system         全ユーザー向けに登録する
+  --root DIR       --system とともに: DIR の下のシステムに登録する（パッケージの作成用）
+  --dry-run        register と unregister で、何をするかだけを表示する
+  -v, --verbose    ログを標準エラー出力に出す（暗証番号や証明書の内容は出しません）
+  -h, --help       この説明
+  --version        バージョン
+
+終了コード: 0 問題なし、1 対応が必要、2 使い方の誤り。
+";
+        UsageUnknown = "jpki-doctor: '{word}' is not understood; see jpki-doctor --help", "jpki-doctor: 「{word}」を解釈できません。jpki-doctor --help を見てください";
+        UsageNeedsToken = "jpki-doctor: say auth or sign after {word}", "jpki-doctor: {word} の後に auth か sign を指定してください";
+        UsageNeedsHost = "jpki-doctor: say which site after tls", "jpki-doctor: tls の後にサイトのホスト名を指定してください";
+    }
+}
