@@ -114,6 +114,11 @@ impl Pin {
         intact
     }
 
+    /// Is it the same PIN? For a new one that is typed twice.
+    pub fn is_same_as(&self, other: &Pin) -> bool {
+        self.page.bytes().get(..self.length) == other.page.bytes().get(..other.length)
+    }
+
     fn digest(&self, salt: &[u8; 32]) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(salt);
@@ -327,6 +332,14 @@ mod tests {
         assert!(!refused.contains(&other));
         refused.forget();
         assert!(!refused.contains(&wrong));
+    }
+
+    #[test]
+    fn a_pin_typed_twice_is_the_same() {
+        let pin = |text| Pin::parse(Shape::Password, text).unwrap();
+        assert!(pin(b"abc123").is_same_as(&pin(b"ABC123")));
+        assert!(!pin(b"ABC123").is_same_as(&pin(b"ABC1234")));
+        assert!(!pin(b"ABC123").is_same_as(&pin(b"ABC124")));
     }
 
     #[test]

@@ -1,0 +1,255 @@
+//! What is in each reader, the tries left of its PINs, and its certificates. It uses the card floor.
+//! It never sends a PIN, and prints of a certificate its dates alone.
+
+use jpki_pkcs11::card;
+use jpki_pkcs11::card::Shown;
+use jpki_pkcs11::card::certificate::Certificate;
+use jpki_pkcs11::card::files::{CertificateFile, Role};
+use jpki_pkcs11::messages::Message;
+use jpki_pkcs11::messages::doctor::Finding;
+use serde_json::json;
+
+use crate::Doctor;
+use crate::dates::{self, Standing};
+use crate::readers::{self, Opened, explain, token, word};
+use crate::report::{Mark, Report};
+use crate::service::Readers;
+
+/// Warn of an end of validity so many days before: it can be renewed from then on.
+const QUARTER: u32 = 90;
+
+/// Urge so many days before.
+const MONTH: u32 = 30;
+
+/// Checks every reader.
+pub(crate) fn check(doctor: &Doctor, readers: &Readers, report: &mut Report) {
+    if readers.states.is_empty() {
+        report.message("reader", Mark::Todo, &Message::NoReader, json!({}));
+        return;
+    }
+    let mut opened = Vec::new();
+    for state in &readers.states {
+        let card = match &state.insertion {
+            None => Err(card::Error::Transport(
+                jpki_pkcs11::transport::Error::NoCard,
+            )),
+            Some(_) if readers::is_meant(doctor, &state.name) => {
+                readers::open(&readers.pcsc, &state.name)
+            }
+            Some(_) => {
+                let reader = state.name.clone();
+                let facts = json!({ "reader": reader });
+                report.add(
+                    "reader",
+                    Mark::Note,
+                    Finding::ReaderIgnored,
+                    &[("reader", reader)],
+                    facts,
+                );
+                continue;
+            }
+        };
+        opened.push((state.name.as_str(), card));
+    }
+    let any = opened.iter().any(|(_, card)| card.is_ok());
+    for (reader, card) in opened {
+        match card {
+            Ok(opened) => tell(opened, report),
+            Err(error) => {
+                use jpki_pkcs11::transport::Error::NoCard;
+                // An empty reader beside the one in use is nothing to act on.
+                let harmless =
+                    matches!(error, card::Error::NotJpki | card::Error::Transport(NoCard));
+                let mark = if any && harmless {
+                    Mark::Note
+                } else {
+                    Mark::Todo
+                };
+                explain(&error, reader, None).report(
+                    report,
+                    "reader",
+                    mark,
+                    json!({ "reader": reader }),
+                );
+            }
+        }
+    }
+    if any {
+        report.add(
+            "revocation",
+            Mark::Note,
+            Finding::RevocationNotAsked,
+            &[],
+            json!({}),
+        );
+    }
+}
+
+fn tell(mut opened: Opened, report: &mut Report) {
+    let language = report.language();
+    let kind = readers::kind(opened.face.kind);
+    let fields = [
+        ("reader", opened.reader.clone()),
+        ("kind", kind.name(language).to_owned()),
+    ];
+    let facts = json!({
+        "reader": opened.reader,
+        "kind": format!("{:?}", opened.face.kind).to_lowercase(),
+        "model": opened.face.model,
+    });
+    report.add("card", Mark::Ok, Finding::CardFound, &fields, facts);
+
+    let signature = opened
+        .card
+        .read_certificate(CertificateFile::Signature, None);
+    let signs = !matches!(signature, Err(card::Error::FileAbsent));
+    pins(&mut opened, signs, report);
+    match &opened.face.certificate {
+        Shown::Open(certificate) => validity(Role::Authentication, certificate, report),
+        Shown::Locked => locked(Role::Authentication, report),
+        Shown::Absent => absent(Role::Authentication, report),
+    }
+    match signature {
+        Ok(certificate) => validity(Role::Signature, &certificate, report),
+        Err(card::Error::NotVerified) => locked(Role::Signature, report),
+        Err(card::Error::FileAbsent) => {
+            let facts = json!({ "token": word(Role::Signature), "present": false });
+            report.message(
+                "certificate",
+                Mark::Note,
+                &Message::NoSignatureCertificate,
+                facts,
+            );
+        }
+        Err(error) => explain(&error, &opened.reader, Some(Role::Signature)).report(
+            report,
+            "certificate",
+            Mark::Todo,
+            json!({ "token": word(Role::Signature) }),
+        ),
+    }
+    if signs {
+        let message = Message::SignatureCertificateMayBeVoid;
+        report.message("revocation", Mark::Note, &message, json!({}));
+    }
+}
+
+/// The tries left. `signs`: is there anything behind the sign password?
+fn pins(opened: &mut Opened, signs: bool, report: &mut Report) {
+    let tries = Role::ALL.map(|role| opened.card.known_tries(role));
+    if signs && tries == [Some(0), Some(0)] {
+        let facts = json!({ "auth": 0, "sign": 0 });
+        report.message("pin", Mark::Todo, &Message::PinsNotSet, facts);
+        return;
+    }
+    for (role, left) in Role::ALL.into_iter().zip(tries) {
+        if role == Role::Authentication || signs {
+            pin(role, left, report);
+        }
+    }
+}
+
+fn pin(role: Role, left: Option<u8>, report: &mut Report) {
+    let language = report.language();
+    let facts = json!({ "token": word(role), "tries_left": left, "tries_max": role.max_tries() });
+    let (mark, finding) = match left {
+        Some(0) => {
+            let message = Message::PinLocked { token: token(role) };
+            report.message("pin", Mark::Todo, &message, facts);
+            return;
+        }
+        None => (Mark::Todo, Finding::TriesUnknown),
+        Some(1) => (Mark::Todo, Finding::LastTry),
+        Some(left) if left < role.max_tries() => (Mark::Note, Finding::TriesFewer),
+        Some(_) => (Mark::Ok, Finding::TriesLeft),
+    };
+    let fields = [
+        ("pin", token(role).pin(language).to_owned()),
+        ("tries", language.tries(left.unwrap_or_default())),
+        ("all", role.max_tries().to_string()),
+        ("command", format!("jpki-doctor check-pin {}", word(role))),
+    ];
+    report.add("pin", mark, finding, &fields, facts);
+}
+
+/// Says where the certificate's validity stands.
+pub(crate) fn validity(role: Role, certificate: &Certificate, report: &mut Report) {
+    let language = report.language();
+    let token = token(role);
+    let (from, until) = (certificate.not_before(), certificate.not_after());
+    let standing = dates::standing(from, until);
+    let date = dates::day(until, language);
+    let facts = json!({
+        "token": word(role),
+        "present": true,
+        "not_before": from.to_string(),
+        "not_after": until.to_string(),
+        "days_left": match standing {
+            Standing::Valid(days) => Some(days),
+            Standing::NotYet => None,
+            Standing::Over => Some(0),
+        },
+    });
+    let days = match standing {
+        Standing::Valid(days) => days,
+        Standing::NotYet => {
+            let from = dates::day(from, language);
+            let message = Message::CertificateNotYetValid { token, from };
+            return report.message("certificate", Mark::Todo, &message, facts);
+        }
+        Standing::Over => {
+            let message = Message::CertificateExpired { token, until: date };
+            return report.message("certificate", Mark::Todo, &message, facts);
+        }
+    };
+    if days <= MONTH {
+        let message = Message::CertificateExpiresSoon {
+            token,
+            until: date,
+            days,
+        };
+        return report.message("certificate", Mark::Todo, &message, facts);
+    }
+    let fields = [
+        ("certificate", token.certificate(language).to_owned()),
+        ("date", date),
+        ("days", language.days(days)),
+    ];
+    let (mark, finding) = if days <= QUARTER {
+        (Mark::Note, Finding::CertificateEndsWithinQuarter)
+    } else {
+        (Mark::Ok, Finding::CertificateFine)
+    };
+    report.add("certificate", mark, finding, &fields, facts);
+}
+
+fn locked(role: Role, report: &mut Report) {
+    let fields = [
+        (
+            "certificate",
+            token(role).certificate(report.language()).to_owned(),
+        ),
+        ("command", format!("jpki-doctor --sign-test={}", word(role))),
+    ];
+    let facts = json!({ "token": word(role), "present": true });
+    report.add(
+        "certificate",
+        Mark::Note,
+        Finding::CertificateLocked,
+        &fields,
+        facts,
+    );
+}
+
+fn absent(role: Role, report: &mut Report) {
+    let certificate = token(role).certificate(report.language()).to_owned();
+    let facts = json!({ "token": word(role), "present": false });
+    let fields = [("certificate", certificate)];
+    report.add(
+        "certificate",
+        Mark::Todo,
+        Finding::CertificateAbsent,
+        &fields,
+        facts,
+    );
+}

@@ -1,0 +1,167 @@
+//! `check-pin` and `change-pin`, and asking for a PIN at all. It uses the card floor that the module
+//! uses. It spends a last try only after a typed yes, and sends nothing that has not the right shape.
+
+use jpki_pkcs11::card::files::Role;
+use jpki_pkcs11::card::{self, LastTry};
+use jpki_pkcs11::messages::Message;
+use jpki_pkcs11::messages::doctor::{Finding, Phrase};
+use jpki_pkcs11::pin::Pin;
+
+use crate::readers::{self, Opened, Told, explain, token, word};
+use crate::terminal::{NoInput, Terminal, complain, say};
+use crate::{Doctor, Outcome};
+
+impl From<NoInput> for Told {
+    fn from(none: NoInput) -> Told {
+        let phrase = match none {
+            NoInput::NoTerminal => Phrase::NoTerminal,
+            NoInput::Stopped => Phrase::Stopped,
+        };
+        Told::Phrase(phrase, Vec::new())
+    }
+}
+
+/// Asks for a PIN that exists. What has not its shape never comes back from here.
+///
+/// # Errors
+/// What to tell the user.
+pub(crate) fn ask(doctor: &Doctor, terminal: &mut Terminal, role: Role) -> Result<Pin, Told> {
+    let wrong = Message::PinShape { token: token(role) };
+    ask_with(doctor, terminal, role, Phrase::AskPin, wrong)
+}
+
+fn ask_with(
+    doctor: &Doctor,
+    terminal: &mut Terminal,
+    role: Role,
+    prompt: Phrase,
+    wrong: Message,
+) -> Result<Pin, Told> {
+    let language = doctor.arguments.language;
+    let prompt = prompt.say(language, &[("pin", token(role).pin(language).to_owned())]);
+    let typed = terminal.ask_hidden(&prompt)?;
+    Pin::parse(role.pin_shape(), &typed).map_err(|_| Told::Message(wrong))
+}
+
+/// `check-pin`: is the PIN right?
+pub(crate) fn check(doctor: &Doctor, role: Role) -> Outcome {
+    let language = doctor.arguments.language;
+    let checked = Terminal::open()
+        .map_err(Told::from)
+        .and_then(|mut terminal| {
+            let mut opened = readers::only_card(doctor)?;
+            let last_try = permission(doctor, &mut terminal, &mut opened, role)?;
+            let pin = ask(doctor, &mut terminal, role)?;
+            opened
+                .card
+                .login(role, &pin, last_try, None, false)
+                .map_err(|error| explain(&error, &opened.reader, Some(role)))
+        });
+    finish(
+        doctor,
+        checked.map(|_| {
+            let pin = token(role).pin(language).to_owned();
+            let tries = language.tries(role.max_tries());
+            Told::Phrase(Phrase::PinRight, vec![("pin", pin), ("tries", tries)])
+        }),
+    )
+}
+
+/// May the last try be spent? Asked only when it is the last one.
+fn permission(
+    doctor: &Doctor,
+    terminal: &mut Terminal,
+    opened: &mut Opened,
+    role: Role,
+) -> Result<LastTry, Told> {
+    let language = doctor.arguments.language;
+    let left = opened
+        .card
+        .tries_left(role)
+        .map_err(|error| explain(&error, &opened.reader, Some(role)))?;
+    match left {
+        0 => Err(explain(&card::Error::PinLocked, &opened.reader, Some(role))),
+        1 => {
+            let fields = vec![
+                ("pin", token(role).pin(language).to_owned()),
+                ("command", format!("jpki-doctor check-pin {}", word(role))),
+            ];
+            say(&Told::Finding(Finding::LastTry, fields).text(language));
+            let answer = terminal.ask(&Phrase::AskYes.say(language, &[]))?;
+            // Either language's yes, whichever is easier to type.
+            if answer.eq_ignore_ascii_case("yes") || answer == "はい" {
+                Ok(LastTry::Spend)
+            } else {
+                Err(NoInput::Stopped.into())
+            }
+        }
+        _ => Ok(LastTry::Keep),
+    }
+}
+
+/// `change-pin`: the old one, the new one, the new one again. A last try is not spent here.
+pub(crate) fn change(doctor: &Doctor, role: Role) -> Outcome {
+    let changed = Terminal::open()
+        .map_err(Told::from)
+        .and_then(|mut terminal| {
+            let mut opened = readers::only_card(doctor)?;
+            match opened.card.known_tries(role) {
+                Some(0) => {
+                    return Err(explain(&card::Error::PinLocked, &opened.reader, Some(role)));
+                }
+                Some(1) => {
+                    return Err(explain(
+                        &card::Error::LastTryKept,
+                        &opened.reader,
+                        Some(role),
+                    ));
+                }
+                _ => {}
+            }
+            let old = ask(doctor, &mut terminal, role)?;
+            let wrong = || Message::NewPinShape { token: token(role) };
+            let new = ask_with(doctor, &mut terminal, role, Phrase::AskNewPin, wrong())?;
+            let again = ask_with(doctor, &mut terminal, role, Phrase::AskNewPinAgain, wrong())?;
+            if !new.is_same_as(&again) {
+                return Err(Told::Phrase(Phrase::NewPinsDiffer, Vec::new()));
+            }
+            opened
+                .card
+                .change_pin(role, &old, &new, LastTry::Keep, false)
+                .map_err(|error| explain_change(doctor, &error, &opened.reader, role))
+        });
+    finish(
+        doctor,
+        changed.map(|()| Told::Phrase(Phrase::PinChanged, named(doctor, role))),
+    )
+}
+
+/// The PIN's name, for a phrase.
+fn named(doctor: &Doctor, role: Role) -> Vec<(&'static str, String)> {
+    vec![("pin", token(role).pin(doctor.arguments.language).to_owned())]
+}
+
+/// Says how it ended.
+pub(crate) fn finish(doctor: &Doctor, result: Result<Told, Told>) -> Outcome {
+    let language = doctor.arguments.language;
+    match result {
+        Ok(told) => {
+            say(&told.text(language));
+            Outcome::Fine
+        }
+        Err(told) => {
+            complain(&told.text(language));
+            Outcome::Todo
+        }
+    }
+}
+
+fn explain_change(doctor: &Doctor, error: &card::Error, reader: &str, role: Role) -> Told {
+    match error {
+        card::Error::NewPinRefused => Told::Phrase(Phrase::NewPinRefused, named(doctor, role)),
+        card::Error::Transport(_) | card::Error::Unexplained { .. } | card::Error::Malformed(_) => {
+            Told::Message(Message::PinChangeUnclear { token: token(role) })
+        }
+        other => explain(other, reader, Some(role)),
+    }
+}

@@ -1,0 +1,185 @@
+//! Which card a command works with, and what to say when that fails. It opens cards. It never sends
+//! them a PIN.
+
+use jpki_pkcs11::card::files::{Kind, Role};
+use jpki_pkcs11::card::{self, Face, JpkiCard};
+use jpki_pkcs11::messages::doctor::{Finding, Phrase};
+use jpki_pkcs11::messages::{CardKind, Language, Message, Token};
+use jpki_pkcs11::transport::pcsc::Pcsc;
+use jpki_pkcs11::transport::{self, Transport};
+use serde_json::Value;
+
+use crate::report::{Mark, Report};
+use crate::{Doctor, service};
+
+/// A card that a command works with.
+pub(crate) struct Opened {
+    pub(crate) reader: String,
+    pub(crate) card: JpkiCard,
+    pub(crate) face: Face,
+}
+
+/// What to tell the user.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Message(Message),
+    Finding(Finding, Vec<(&'static str, String)>),
+    Phrase(Phrase, Vec<(&'static str, String)>),
+}
+
+impl Told {
+    /// On one line.
+    pub(crate) fn text(&self, language: Language) -> String {
+        match self {
+            Told::Message(message) => message.text(language),
+            Told::Finding(finding, fields) => finding.say(language, fields).join(match language {
+                Language::Japanese => "",
+                Language::English => " ",
+            }),
+            Told::Phrase(phrase, fields) => phrase.say(language, fields),
+        }
+    }
+
+    /// As a line of a report.
+    pub(crate) fn report(
+        &self,
+        report: &mut Report,
+        check: &'static str,
+        mark: Mark,
+        facts: Value,
+    ) {
+        match self {
+            Told::Message(message) => report.message(check, mark, message, facts),
+            Told::Finding(finding, fields) => report.add(check, mark, *finding, fields, facts),
+            Told::Phrase(phrase, fields) => {
+                let reason = phrase.say(report.language(), fields);
+                let reader = String::new();
+                let fields = [("reason", reason), ("reader", reader)];
+                report.add(check, mark, Finding::CardFaulty, &fields, facts);
+            }
+        }
+    }
+}
+
+/// The names that the messages have for the card's things.
+pub(crate) fn token(role: Role) -> Token {
+    match role {
+        Role::Authentication => Token::Authentication,
+        Role::Signature => Token::Signature,
+    }
+}
+
+/// As on the command line.
+pub(crate) fn word(role: Role) -> &'static str {
+    match role {
+        Role::Authentication => "auth",
+        Role::Signature => "sign",
+    }
+}
+
+/// The name that the messages have for a kind of card.
+pub(crate) fn kind(kind: Kind) -> CardKind {
+    match kind {
+        Kind::Plastic => CardKind::MyNumberCard,
+        Kind::Android => CardKind::AndroidPhone,
+        Kind::Iphone => CardKind::IPhone,
+        Kind::Juki => CardKind::ResidentCard,
+    }
+}
+
+/// Is this reader one that the user means and the configuration allows?
+pub(crate) fn is_meant(doctor: &Doctor, reader: &str) -> bool {
+    let wanted = doctor.arguments.reader.as_deref();
+    wanted.map_or_else(
+        || doctor.config.readers.shows(reader),
+        |part| reader.contains(part),
+    )
+}
+
+/// The one My Number card that there is.
+///
+/// # Errors
+/// What to tell the user.
+pub(crate) fn only_card(doctor: &Doctor) -> Result<Opened, Told> {
+    let pcsc = Pcsc::new();
+    let states = match pcsc.survey() {
+        Ok(states) => states,
+        Err(error) => return Err(Told::Message(service::message(&error))),
+    };
+    let mut found = None;
+    let mut told = match &doctor.arguments.reader {
+        Some(reader) if !states.is_empty() => {
+            Told::Phrase(Phrase::NoSuchReader, vec![("reader", reader.clone())])
+        }
+        _ => Told::Message(Message::NoReader),
+    };
+    for state in states.iter().filter(|state| is_meant(doctor, &state.name)) {
+        if state.insertion.is_none() {
+            let reader = state.name.clone();
+            told = Told::Message(Message::NoCard { reader });
+            continue;
+        }
+        match open(&pcsc, &state.name) {
+            Ok(_) if found.is_some() => return Err(Told::Phrase(Phrase::SeveralCards, Vec::new())),
+            Ok(opened) => found = Some(opened),
+            Err(error) => told = explain(&error, &state.name, None),
+        }
+    }
+    found.ok_or(told)
+}
+
+/// Opens the card in a reader, a second time if the first attempt was disturbed: contactless cards
+/// fail like this when they have just been laid down.
+pub(crate) fn open(pcsc: &Pcsc, reader: &str) -> Result<Opened, card::Error> {
+    let attempt = || JpkiCard::open(pcsc.connect(reader)?, &Role::ALL);
+    let opened = match attempt() {
+        Err(card::Error::Transport(transport::Error::Failed(_))) => attempt(),
+        other => other,
+    };
+    opened.map(|(card, face)| Opened {
+        reader: reader.to_owned(),
+        card,
+        face,
+    })
+}
+
+/// What an error of the card means to its holder. `role`: whose PIN or key it was about.
+pub(crate) fn explain(error: &card::Error, reader: &str, role: Option<Role>) -> Told {
+    use card::Error as C;
+    use transport::Error as T;
+    let reader = reader.to_owned();
+    let token = role.map_or(Token::Authentication, token);
+    Told::Message(match error {
+        C::NotJpki => Message::NotMyNumberCard { reader },
+        C::PinIncorrect { left } => Message::WrongPin {
+            token,
+            tries_left: *left,
+        },
+        C::KeptPinRefused => Message::LoginLost { token },
+        C::PinLocked => Message::PinLocked { token },
+        C::LastTryKept => Message::LastTryKept { token },
+        C::RefusedBefore => Message::RefusedBefore { token },
+        C::SignatureWrong => Message::SignatureWrong,
+        C::SchemeRefused => Message::PssWithdrawn,
+        C::AnotherCard | C::Transport(T::Removed) => Message::CardRemoved { reader },
+        C::Transport(T::NoCard) => Message::NoCard { reader },
+        C::Transport(T::NoReader) => Message::ReaderGone { reader },
+        C::Transport(T::Busy) => Message::CardBusy { reader },
+        C::Transport(T::NoService(_) | T::NotAuthorised) => match error {
+            C::Transport(cause) => service::message(cause),
+            _ => Message::CardMoved { reader },
+        },
+        C::Transport(T::Failed(_) | T::Cancelled) => Message::CardMoved { reader },
+        C::FileAbsent if role == Some(Role::Signature) => Message::NoSignatureCertificate,
+        C::Unproven
+        | C::NotVerified
+        | C::FileAbsent
+        | C::InputRefused
+        | C::NewPinRefused
+        | C::Unexplained { .. }
+        | C::Malformed(_) => {
+            let fields = vec![("reader", reader), ("reason", error.to_string())];
+            return Told::Finding(Finding::CardFaulty, fields);
+        }
+    })
+}
