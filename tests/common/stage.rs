@@ -3,6 +3,7 @@
 
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 
 use cryptoki_sys::*;
 use jpki_card_simulator::{Card, Counters, Profile, Role, VirtualReader};
@@ -22,14 +23,20 @@ pub const SIGN: CK_SLOT_ID = 1;
 pub const READER: &str = "Reader 00";
 
 /// The module is one per process: a test has it for itself.
-static ALONE: Mutex<()> = Mutex::new(());
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Whose turn it is.
+static HOLDER: Mutex<Option<ThreadId>> = Mutex::new(None);
+
+/// Lets nobody else initialise the module while it lives.
+pub struct Alone(MutexGuard<'static, ()>);
 
 /// The module is initialised while this lives.
 pub struct Stage {
     /// The service with its readers.
     pub desk: Desk,
     caller: Caller,
-    _alone: MutexGuard<'static, ()>,
+    _alone: Alone,
 }
 
 impl Stage {
@@ -170,8 +177,20 @@ impl Drop for Stage {
 }
 
 /// For tests that initialise by themselves: nobody else does meanwhile.
-pub fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+pub fn alone() -> Alone {
+    let me = thread::current().id();
+    // Otherwise such a test would wait for itself.
+    let twice = *HOLDER.lock().unwrap() == Some(me);
+    assert!(!twice, "this test has a stage already: drop it first");
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    *HOLDER.lock().unwrap() = Some(me);
+    Alone(turn)
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        *HOLDER.lock().unwrap() = None;
+    }
 }
 
 /// A card with the keys that all samples of its kind share.

@@ -1,0 +1,424 @@
+//! Logging in (product.md, section 4). What belongs here: the promise that no try is wasted, with
+//! the card's counters before and after, and that the card is never left open.
+
+mod common;
+
+use common::stage::card;
+use common::{AUTH, Mechanism, PASSWORD, PIN, SIGN, Stage};
+use cryptoki_sys::*;
+use jpki_pkcs11::config::{AlwaysAuthenticate, LastTry};
+
+/// How often a PIN was sent to the card.
+fn verifies(stage: &Stage) -> (u64, u64) {
+    let counters = stage.counters();
+    (counters.auth_verifies, counters.sign_verifies)
+}
+
+fn sign(stage: &Stage, session: CK_SESSION_HANDLE) -> Result<Vec<u8>, CK_RV> {
+    let key = stage.private_key(session);
+    stage.sign_once(session, &Mechanism::plain(CKM_RSA_PKCS), key, b"data")
+}
+
+#[test]
+fn a_pin_of_the_wrong_shape_never_reaches_the_card() {
+    let stage = Stage::plastic();
+    let (auth, sign) = (stage.open(AUTH), stage.open(SIGN));
+    let long = [b'1'; 300];
+    for pin in [
+        &b""[..],
+        b"123",
+        b"12345",
+        b"ABC123",
+        b"12a4",
+        b"12 4",
+        "１２３４".as_bytes(),
+        b"\0\0\0\0",
+        &long,
+    ] {
+        assert_eq!(stage.login(auth, CKU_USER, pin), Err(CKR_PIN_INCORRECT));
+    }
+    for password in [
+        &b""[..],
+        b"1234",
+        b"ABC12",
+        b"ABC-123",
+        "ＡＢＣ１２３".as_bytes(),
+        b"ABC123\0",
+        &long,
+    ] {
+        assert_eq!(
+            stage.login(sign, CKU_USER, password),
+            Err(CKR_PIN_INCORRECT)
+        );
+    }
+    assert_eq!(verifies(&stage), (0, 0));
+    assert_eq!(stage.tries(), (3, 5));
+    // And none of it stands in the way of the right one.
+    stage.login(auth, CKU_USER, PIN).unwrap();
+    stage.login(sign, CKU_USER, PASSWORD).unwrap();
+}
+
+#[test]
+fn no_pin_asks_for_a_keypad_that_there_is_none_of() {
+    let stage = Stage::plastic();
+    let session = stage.open(AUTH);
+    assert_eq!(
+        stage.login_without_pin(session, CKU_USER),
+        Err(CKR_ARGUMENTS_BAD)
+    );
+    assert_eq!(verifies(&stage), (0, 0));
+}
+
+#[test]
+fn lower_case_letters_are_raised() {
+    let stage = Stage::plastic();
+    let session = stage.open(SIGN);
+    stage.login(session, CKU_USER, b"abc123").unwrap();
+    assert_eq!(stage.tries(), (3, 5));
+}
+
+#[test]
+fn a_refused_value_is_not_sent_twice() {
+    let stage = Stage::plastic();
+    let session = stage.open(SIGN);
+    let login = |password: &[u8]| stage.login(session, CKU_USER, password);
+    assert_eq!(login(b"WRONG1"), Err(CKR_PIN_INCORRECT));
+    for _ in 0..5 {
+        assert_eq!(login(b"WRONG1"), Err(CKR_PIN_INCORRECT));
+        assert_eq!(login(b"wrong1"), Err(CKR_PIN_INCORRECT));
+    }
+    assert_eq!(stage.tries(), (3, 4));
+    assert_eq!(login(b"WRONG2"), Err(CKR_PIN_INCORRECT));
+    assert_eq!(login(b"WRONG1"), Err(CKR_PIN_INCORRECT));
+    assert_eq!(stage.tries(), (3, 3));
+    assert_eq!(verifies(&stage), (0, 2));
+    // Not through C_SetPIN either.
+    let changed = stage.set_pin(session, b"WRONG2", b"NEWPASS1");
+    assert_eq!(changed, Err(CKR_PIN_INCORRECT));
+    assert_eq!(stage.tries(), (3, 3));
+    login(PASSWORD).unwrap();
+    assert_eq!(stage.tries(), (3, 5));
+}
+
+#[test]
+fn another_card_is_another_matter() {
+    let stage = Stage::plastic();
+    let session = stage.open(AUTH);
+    let wrong = stage.login(session, CKU_USER, b"9999");
+    assert_eq!(wrong, Err(CKR_PIN_INCORRECT));
+    stage.reader().add("other", card("child,auth-pin=9999"));
+    stage.reader().insert("other").unwrap();
+    let session = stage.open(AUTH);
+    stage.login(session, CKU_USER, b"9999").unwrap();
+}
+
+#[test]
+fn the_last_try_is_kept() {
+    for (profile, slot, pin) in [
+        ("plastic,auth-tries=1", AUTH, PIN),
+        ("plastic,sign-tries=1", SIGN, PASSWORD),
+    ] {
+        let stage = Stage::with(profile);
+        let session = stage.open(slot);
+        let before = stage.tries();
+        for given in [pin, pin] {
+            // Not even the right one: nobody can know.
+            assert_eq!(stage.login(session, CKU_USER, given), Err(CKR_PIN_LOCKED));
+        }
+        let new = if slot == AUTH {
+            &b"4711"[..]
+        } else {
+            b"NEWPASS1"
+        };
+        assert_eq!(stage.set_pin(session, pin, new), Err(CKR_PIN_LOCKED));
+        assert_eq!(stage.tries(), before);
+        assert_eq!(verifies(&stage), (0, 0));
+        assert_eq!(stage.state(session), Ok(CKS_RW_PUBLIC_SESSION));
+    }
+}
+
+#[test]
+fn wrong_pins_stop_before_the_last_try() {
+    let stage = Stage::plastic();
+    let session = stage.open(AUTH);
+    for (pin, code) in [
+        (b"0000", CKR_PIN_INCORRECT),
+        (b"0001", CKR_PIN_INCORRECT),
+        (b"0002", CKR_PIN_LOCKED),
+        (b"0003", CKR_PIN_LOCKED),
+    ] {
+        assert_eq!(stage.login(session, CKU_USER, pin), Err(code));
+    }
+    assert_eq!(stage.tries(), (1, 5));
+}
+
+#[test]
+fn the_last_try_is_spent_when_somebody_says_so() {
+    let allow =
+        |profile: &str| Stage::configured(profile, |config| config.last_try = LastTry::Allow);
+    let stage = allow("plastic,auth-tries=1");
+    stage.logged_in(AUTH);
+    assert_eq!(stage.tries(), (3, 5));
+    drop(stage);
+
+    let stage = allow("plastic,auth-tries=1");
+    let session = stage.open(AUTH);
+    let wrong = stage.login(session, CKU_USER, b"0000");
+    assert_eq!(wrong, Err(CKR_PIN_LOCKED));
+    assert_eq!(stage.tries(), (0, 5));
+    // A locked PIN is not sent to.
+    let locked = stage.login(session, CKU_USER, PIN);
+    assert_eq!(locked, Err(CKR_PIN_LOCKED));
+    assert_eq!(verifies(&stage), (1, 0));
+}
+
+#[test]
+fn a_locked_pin_is_said_to_be_locked() {
+    for profile in [
+        "pinless",
+        "pinless,locked-query=6984",
+        "pinless,locked=6983",
+    ] {
+        let stage = Stage::configured(profile, |config| config.last_try = LastTry::Allow);
+        for (slot, pin) in [(AUTH, PIN), (SIGN, PASSWORD)] {
+            let session = stage.open(slot);
+            assert_eq!(stage.login(session, CKU_USER, pin), Err(CKR_PIN_LOCKED));
+        }
+        assert_eq!(verifies(&stage), (0, 0), "{profile}");
+    }
+}
+
+#[test]
+fn users_that_there_are_not() {
+    let stage = Stage::plastic();
+    let session = stage.open(AUTH);
+    let login = |user| stage.login(session, user, PIN);
+    assert_eq!(login(CKU_SO), Err(CKR_USER_TYPE_INVALID));
+    assert_eq!(login(7), Err(CKR_USER_TYPE_INVALID));
+    assert_eq!(
+        login(CKU_CONTEXT_SPECIFIC),
+        Err(CKR_OPERATION_NOT_INITIALIZED)
+    );
+    let named = stage.login_user(session, CKU_USER, PIN, b"taro");
+    assert_eq!(named, Err(CKR_ARGUMENTS_BAD));
+    assert_eq!(verifies(&stage), (0, 0));
+    stage.login_user(session, CKU_USER, PIN, b"").unwrap();
+    assert_eq!(stage.state(session), Ok(CKS_RW_USER_FUNCTIONS));
+}
+
+#[test]
+fn logged_in_once_is_enough() {
+    let stage = Stage::plastic();
+    let first = stage.logged_in(AUTH);
+    let second = stage.open(AUTH);
+    for session in [first, second] {
+        for pin in [PIN, b"0000"] {
+            let again = stage.login(session, CKU_USER, pin);
+            assert_eq!(again, Err(CKR_USER_ALREADY_LOGGED_IN));
+        }
+    }
+    assert_eq!(verifies(&stage), (1, 0));
+}
+
+#[test]
+fn the_card_is_never_left_open() {
+    for profile in ["plastic", "android", "iphone", "plastic,no-security-domain"] {
+        let stage = Stage::with(profile);
+        for slot in [AUTH, SIGN] {
+            let session = stage.logged_in(slot);
+            assert!(!stage.is_open(), "{profile}: after the login");
+            sign(&stage, session).unwrap();
+            assert!(!stage.is_open(), "{profile}: after a signature");
+            let mut neighbour = stage.neighbour();
+            assert_eq!(neighbour.select_jpki(), 0x9000);
+            assert_eq!(neighbour.sign_auth(), 0x6982);
+            assert_eq!(neighbour.sign_sign(), 0x6982);
+            stage.logout(session).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_wrong_pin_leaves_nothing_open_either() {
+    let stage = Stage::plastic();
+    let mut neighbour = stage.neighbour();
+    neighbour.select_jpki();
+    // Somebody else left the card open. It closes with our next login, right or wrong.
+    assert_eq!(neighbour.verify_auth(b"1234"), 0x9000);
+    let session = stage.open(AUTH);
+    let wrong = stage.login(session, CKU_USER, b"0000");
+    assert_eq!(wrong, Err(CKR_PIN_INCORRECT));
+    assert!(!stage.is_open());
+}
+
+#[test]
+fn logout() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(AUTH);
+    let key = stage.private_key(session);
+    let rsa = Mechanism::plain(CKM_RSA_PKCS);
+    stage.sign_init(session, &rsa, key).unwrap();
+    stage.logout(session).unwrap();
+    assert_eq!(stage.logout(session), Err(CKR_USER_NOT_LOGGED_IN));
+    assert_eq!(
+        stage.sign(session, b"data"),
+        Err(CKR_OPERATION_NOT_INITIALIZED)
+    );
+    assert_eq!(
+        stage.sign_init(session, &rsa, key),
+        Err(CKR_USER_NOT_LOGGED_IN)
+    );
+    assert_eq!(stage.counters().auth_signatures, 0);
+    stage.login(session, CKU_USER, PIN).unwrap();
+    sign(&stage, session).unwrap();
+}
+
+#[test]
+fn the_login_survives_what_other_programs_do() {
+    let stage = Stage::plastic();
+    let (auth, signature) = (stage.logged_in(AUTH), stage.logged_in(SIGN));
+    let mut neighbour = stage.neighbour();
+    neighbour.select_other();
+    sign(&stage, auth).unwrap();
+    neighbour.reset();
+    sign(&stage, auth).unwrap();
+    neighbour.reset();
+    neighbour.select_other();
+    sign(&stage, signature).unwrap();
+    neighbour.select_jpki();
+    neighbour.verify_auth(b"1234");
+    sign(&stage, auth).unwrap();
+    assert_eq!(stage.tries(), (3, 5));
+    assert!(!stage.is_open());
+}
+
+#[test]
+fn after_a_reset_the_pin_is_not_sent_to_another_card() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(AUTH);
+    // The same PIN would be wrong there; and even were it right, it is not that card's business.
+    let other = "juki,auth-pin=9999";
+    stage.reader().add("other", card(other));
+    let mut neighbour = stage.neighbour();
+    stage.reader().swap_silently("other").unwrap();
+    neighbour.reset();
+    let key = stage.private_key(session);
+    let signed = stage.sign_once(session, &Mechanism::plain(CKM_RSA_PKCS), key, b"data");
+    assert_eq!(signed, Err(CKR_DEVICE_REMOVED));
+    assert_eq!(verifies(&stage), (0, 0));
+    assert_eq!(stage.tries(), (3, 5));
+    // The next call notices that this card is not the session's, and buries it.
+    assert_eq!(stage.state(session), Err(CKR_DEVICE_REMOVED));
+    assert_eq!(stage.state(session), Err(CKR_SESSION_HANDLE_INVALID));
+}
+
+#[test]
+fn a_phone_that_was_reset_by_somebody_else_wants_a_new_login() {
+    let stage = Stage::with("android");
+    let session = stage.logged_in(AUTH);
+    sign(&stage, session).unwrap();
+    sign(&stage, session).unwrap();
+    stage.neighbour().reset();
+    let before = verifies(&stage);
+    assert_eq!(sign(&stage, session), Err(CKR_USER_NOT_LOGGED_IN));
+    assert_eq!(verifies(&stage), before, "it cannot be proved the same");
+    assert_eq!(stage.state(session), Ok(CKS_RW_PUBLIC_SESSION));
+    stage.login(session, CKU_USER, PIN).unwrap();
+    sign(&stage, session).unwrap();
+}
+
+#[test]
+fn a_pin_that_was_changed_elsewhere_ends_the_login_after_one_try() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(AUTH);
+    let mut neighbour = stage.neighbour();
+    neighbour.select_jpki();
+    neighbour.verify_auth(b"1234");
+    let change = [0x00, 0x24, 0x01, 0x98, 0x04, b'4', b'7', b'1', b'1'];
+    assert_eq!(neighbour.status(&change), 0x9000);
+    neighbour.select_other();
+    let key = stage.private_key(session);
+    let rsa = Mechanism::plain(CKM_RSA_PKCS);
+    let signed = stage.sign_once(session, &rsa, key, b"data");
+    assert_eq!(signed, Err(CKR_USER_NOT_LOGGED_IN));
+    let again = stage.sign_once(session, &rsa, key, b"data");
+    assert_eq!(again, Err(CKR_USER_NOT_LOGGED_IN));
+    assert_eq!(stage.tries(), (2, 5));
+}
+
+#[test]
+fn the_signature_key_wants_its_password_each_time() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(SIGN);
+    let key = stage.private_key(session);
+    let rsa = Mechanism::plain(CKM_RSA_PKCS);
+    assert_eq!(stage.flag(session, key, CKA_ALWAYS_AUTHENTICATE), Ok(true));
+    let context = |password: &[u8]| stage.login(session, CKU_CONTEXT_SPECIFIC, password);
+
+    // The plain login counts for the first one.
+    assert_eq!(context(PASSWORD), Err(CKR_OPERATION_NOT_INITIALIZED));
+    stage.sign_once(session, &rsa, key, b"one").unwrap();
+    stage.sign_init(session, &rsa, key).unwrap();
+    assert_eq!(stage.sign(session, b"two"), Err(CKR_USER_NOT_LOGGED_IN));
+    assert_eq!(stage.counters().sign_signatures, 1);
+    assert_eq!(stage.state(session), Ok(CKS_RW_USER_FUNCTIONS));
+
+    stage.sign_init(session, &rsa, key).unwrap();
+    assert_eq!(context(b"WRONG1"), Err(CKR_PIN_INCORRECT));
+    context(PASSWORD).unwrap();
+    stage.sign(session, b"two").unwrap();
+    stage.sign_init(session, &rsa, key).unwrap();
+    assert_eq!(stage.sign(session, b"three"), Err(CKR_USER_NOT_LOGGED_IN));
+    assert_eq!(stage.counters().sign_signatures, 2);
+}
+
+#[test]
+fn a_context_login_before_the_first_signature_is_good_too() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(SIGN);
+    let key = stage.private_key(session);
+    let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+    for _ in 0..2 {
+        stage.sign_init(session, &rsa, key).unwrap();
+        stage.sign_update(session, b"da").unwrap();
+        stage
+            .login(session, CKU_CONTEXT_SPECIFIC, PASSWORD)
+            .unwrap();
+        stage.sign_update(session, b"ta").unwrap();
+        stage.sign_final(session).unwrap();
+    }
+}
+
+#[test]
+fn who_asks_each_time_is_a_setting() {
+    let stage = Stage::configured("plastic", |config| {
+        config.always_authenticate = AlwaysAuthenticate::No;
+    });
+    let session = stage.logged_in(SIGN);
+    let key = stage.private_key(session);
+    assert_eq!(stage.flag(session, key, CKA_ALWAYS_AUTHENTICATE), Ok(false));
+    for _ in 0..3 {
+        sign(&stage, session).unwrap();
+    }
+    drop(stage);
+
+    let stage = Stage::configured("plastic", |config| {
+        config.always_authenticate = AlwaysAuthenticate::Yes;
+    });
+    let session = stage.logged_in(AUTH);
+    sign(&stage, session).unwrap();
+    assert_eq!(sign(&stage, session), Err(CKR_USER_NOT_LOGGED_IN));
+    drop(stage);
+
+    let stage = Stage::plastic();
+    let session = stage.logged_in(AUTH);
+    let key = stage.private_key(session);
+    assert_eq!(stage.flag(session, key, CKA_ALWAYS_AUTHENTICATE), Ok(false));
+    for _ in 0..3 {
+        sign(&stage, session).unwrap();
+    }
+    let rsa = Mechanism::plain(CKM_RSA_PKCS);
+    stage.sign_init(session, &rsa, key).unwrap();
+    let context = stage.login(session, CKU_CONTEXT_SPECIFIC, PIN);
+    assert_eq!(context, Err(CKR_OPERATION_NOT_INITIALIZED));
+}
