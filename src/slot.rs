@@ -73,6 +73,8 @@ struct Login {
     number: u64,
     key: Key,
     refused: Refused,
+    /// How many PINs in a row were refused without the card.
+    unsent: u32,
     /// Rises when the login ends and when the PIN is changed: what was verified before is over.
     epoch: u64,
 }
@@ -218,16 +220,20 @@ impl Slot {
         given: &[u8],
         keep_open: bool,
     ) -> Result<Pin> {
-        let pin = Pin::parse(self.role.pin_shape(), given).map_err(|error| match error {
-            pin::Error::Memory => Rv::HostMemory,
-            pin::Error::Length | pin::Error::Characters => {
-                self.tell(&Message::PinShape {
-                    token: self.role.into(),
-                });
-                Rv::PinIncorrect
-            }
-        })?;
-        self.check_not_refused(login, &pin)?;
+        let pin = Pin::parse(self.role.pin_shape(), given)
+            .map_err(|error| match error {
+                pin::Error::Memory => Rv::HostMemory,
+                pin::Error::Length | pin::Error::Characters => {
+                    self.tell(&Message::PinShape {
+                        token: self.role.into(),
+                    });
+                    Rv::PinIncorrect
+                }
+            })
+            .map_err(Error::from)
+            .and_then(|pin| self.check_not_refused(login, &pin).map(|()| pin))
+            .map_err(|error| with_patience(login, error))?;
+        login.unsent = 0;
         // In the same transaction, what only this PIN opens: whoever logs in wants the certificate
         // next, and the card would have to be told the PIN once more for it.
         let file =
@@ -516,6 +522,25 @@ fn is_refusal(error: &Error) -> bool {
             | C::NewPinRefused
             | C::AnotherCard
     )
+}
+
+/// How many PINs in a row are refused without the card before `C_Login` says more than
+/// `CKR_PIN_INCORRECT`. Nobody types that many.
+const PATIENCE: u32 = 30;
+
+/// NSS asks for the PIN anew, without a limit, as long as it hears `CKR_PIN_INCORRECT`, and poppler's
+/// pdfsig without `-kpw` answers each time with the same empty one. A card ends that by being locked;
+/// what is refused without the card would go on for ever. `CKR_FUNCTION_FAILED` ends NSS's loop.
+fn with_patience(login: &mut Login, error: Error) -> Error {
+    if error.rv() != Rv::PinIncorrect {
+        return error;
+    }
+    login.unsent += 1;
+    if login.unsent < PATIENCE {
+        return error;
+    }
+    login.unsent = 0;
+    Rv::FunctionFailed.into()
 }
 
 /// Keeps what a login read, or that there was nothing to read.

@@ -92,6 +92,24 @@ fn a_pin_of_the_wrong_shape_never_reaches_the_card() {
     assert_eq!((stage.tries(), verifies(&stage)), ((3, 5), 1));
 }
 
+/// poppler's pdfsig without `-kpw` made NSS ask for ever.
+#[test]
+fn a_program_that_repeats_a_wrong_pin_for_ever_is_stopped() {
+    let stage = Stage::plastic();
+    let session = stage.open(SIGN);
+    let (_, sent) = stage.apdus(|| {
+        let answers: Vec<_> = (0..60)
+            .map(|_| stage.login(session, CKU_USER, b""))
+            .collect();
+        assert_eq!(answers.get(28), Some(&Err(CKR_PIN_INCORRECT)));
+        assert_eq!(answers.get(29), Some(&Err(CKR_FUNCTION_FAILED)));
+        assert_eq!(answers.get(30), Some(&Err(CKR_PIN_INCORRECT)));
+        assert_eq!(answers.get(59), Some(&Err(CKR_FUNCTION_FAILED)));
+    });
+    assert_eq!(sent, 0);
+    assert_eq!(stage.login(session, CKU_USER, PASSWORD), Ok(()));
+}
+
 #[test]
 fn letters_are_raised() {
     let stage = Stage::plastic();
