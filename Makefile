@@ -10,7 +10,7 @@ PACKAGES_BUILD = gcc libc6-dev pkg-config libpcsclite-dev
 PACKAGES_CARD = pcscd vsmartcard-vpcd python3 util-linux
 PACKAGES_DEMO = opensc openssl curl gnutls-bin libengine-pkcs11-openssl
 PACKAGES_TEST = g++ p11-kit libp11-kit-dev
-PACKAGES_CONSUMERS = libnss3-tools openssh-client openssh-server
+PACKAGES_BENCH = valgrind openssh-client openssh-server
 
 # p11-kit and those who load modules through it look in these places and nowhere else, whatever PREFIX says.
 P11_MODULES ?= $(or $(shell pkg-config --variable=p11_module_path p11-kit-1 2>/dev/null),/usr/lib/$(shell uname -m)-linux-gnu/pkcs11)
@@ -51,7 +51,7 @@ check: test
 consumers: packages-test build
 	@tests/consumers/run
 
-bench: packages-demo build
+bench: packages-test build
 	@tests/bench/run
 
 deb: packages-build
@@ -69,7 +69,8 @@ packages-demo:
 	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO)
 
 packages-test:
-	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_CONSUMERS)
+	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_BENCH)
+	@if [ -x tests/consumers/install ]; then tests/consumers/install; fi
 
 # A minimal toolchain has neither.
 toolchain:
