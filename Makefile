@@ -19,7 +19,7 @@ P11_CONFIGS ?= $(or $(shell pkg-config --variable=p11_module_configs p11-kit-1 2
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
 MODULE = $(RELEASE)/libjpki_pkcs11.so
-MAN_PAGES = $(wildcard docs/*.1 docs/*.5 docs/*.7)
+MAN_PAGES = $(wildcard docs/*.[1578] docs/man/*.[1578])
 
 .PHONY: all build demo test check deny consumers bench deb install uninstall clean help
 .PHONY: packages-build packages-demo packages-test toolchain
