@@ -52,18 +52,17 @@ pub(crate) fn check(doctor: &Doctor, readers: &Readers, report: &mut Report) {
         opened.push((state.name.as_str(), card));
     }
     let any = opened.iter().any(|(_, card)| card.is_ok());
+    let inserted = readers.states.iter().any(|state| state.insertion.is_some());
     for (reader, card) in opened {
         match card {
             Ok(opened) => tell(opened, report),
             Err(error) => {
                 use jpki_pkcs11::transport::Error::NoCard;
-                // An empty reader beside the one in use is nothing to act on.
-                let harmless =
-                    matches!(error, card::Error::NotJpki | card::Error::Transport(NoCard));
-                let mark = if any && harmless {
-                    Mark::Note
-                } else {
-                    Mark::Todo
+                // An empty reader beside one in use, a bank card beside the card, are nothing to act on.
+                let mark = match error {
+                    card::Error::Transport(NoCard) if inserted => Mark::Note,
+                    card::Error::NotJpki if any => Mark::Note,
+                    _ => Mark::Todo,
                 };
                 explain(&error, reader, None).report(
                     report,

@@ -7,6 +7,7 @@ mod arguments;
 mod cards;
 mod change;
 mod dates;
+mod handshake;
 mod module_file;
 mod nss;
 mod pins;

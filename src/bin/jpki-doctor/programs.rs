@@ -166,6 +166,6 @@ fn beside(lists: &[List], report: &mut Report) {
             ("file", list.file.display().to_string()),
         ];
         let facts = json!({ "file": list.file.display().to_string(), "library": library });
-        report.add("opensc", Mark::Note, Finding::OpenScBeside, &fields, facts);
+        report.add("opensc", Mark::Note, Finding::OpenscBeside, &fields, facts);
     }
 }

@@ -76,7 +76,7 @@ catalogue! {
             "p11-kit は、root ユーザーに登録されたモジュールを読み込みません（{file}）。",
             "root では `jpki-doctor register p11-kit --system` を使ってください。",
         ];
-        OpenScBeside = [
+        OpenscBeside = [
             "{place} loads OpenSC beside this module ({file}).",
             "OpenSC shows the same card a second time and leaves it unlocked for other programs. If you do not need it there, remove it; otherwise choose the token whose name does not repeat OpenSC's.",
         ], [

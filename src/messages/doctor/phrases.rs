@@ -17,7 +17,7 @@ catalogue! {
         AllFine = "Everything is fine.", "すべて問題ありません。";
         SomethingToDo = "Something is to be done: see the lines with TODO or FAIL.", "対応が必要なことがあります。「要対応」「異常」の行を見てください。";
         PlaceP11Kit = "p11-kit", "p11-kit";
-        PlaceChromium = "Chromium and its like", "Chromium など";
+        PlaceChromium = "Chromium / Chrome", "Chromium / Chrome";
         PlaceFirefox = "Firefox", "Firefox";
         PlaceFirefoxPolicy = "Firefox (policy for all users)", "Firefox（全ユーザー向けのポリシー）";
         NoSuchReader = "There is no reader whose name contains \"{reader}\".", "名前に「{reader}」を含むリーダーはありません。";
