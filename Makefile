@@ -20,6 +20,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
 MODULE = $(RELEASE)/libjpki_pkcs11.so
 MAN_PAGES = $(wildcard docs/*.[1578] docs/man/*.[1578])
+MAN_PAGES_JA = $(wildcard docs/man/ja/*.[1578])
 
 .PHONY: all build demo test check deny consumers bench deb install uninstall clean help
 .PHONY: packages-build packages-demo packages-test toolchain
@@ -91,12 +92,16 @@ install:
 	for page in $(MAN_PAGES); do \
 	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
+	for page in $(MAN_PAGES_JA); do \
+	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/ja/man$${page##*.}/$${page##*/} || exit 1; \
+	done
 
 uninstall:
 	rm -f $(DESTDIR)$(P11_MODULES)/jpki-pkcs11.so $(DESTDIR)$(P11_CONFIGS)/jpki-pkcs11.module
 	rm -f $(DESTDIR)$(PREFIX)/include/jpki_pkcs11.h $(DESTDIR)$(PREFIX)/bin/jpki-doctor
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/jpki-pkcs11
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+	for page in $(MAN_PAGES_JA); do rm -f $(DESTDIR)$(PREFIX)/share/man/ja/man$${page##*.}/$${page##*/}; done
 
 clean:
 	$(CARGO) clean
