@@ -1,0 +1,16 @@
+//! Drives the built `jpki-doctor` against a real pcscd with virtual cards, in private homes, on a
+//! pseudo terminal. It uses `tests/virtual-pcscd`, and says what is missing where that cannot run. It
+//! never uses the pcscd, the home or the browsers of whoever runs it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests; clippy.toml covers #[test] functions only"
+)]
+
+mod checkup;
+mod pins;
+mod registration;
+mod support;
+mod tls;
