@@ -3,10 +3,7 @@ virtual environments that tests/consumers/install makes. Standard library only h
 
 from __future__ import annotations
 
-import json
-import os
 import pathlib
-import re
 import subprocess
 
 from support.bench import AUTH, MODULE, PASSWORD, PIN, SIGN, TOOLS, Bench, need
@@ -69,6 +66,10 @@ def pyhanko(bench: Bench) -> None:
     configuration = bench.configuration("pyhanko/pyhanko.yml")
     document, signed, twice = pdf(bench), bench.dir / "signed.pdf", bench.dir / "twice.pdf"
     for env in ({}, NO):
+        if env:
+            # To send the password again to a key that does not want it is an error by the standard.
+            text = configuration.read_text()
+            configuration = bench.file("no.yml", text.replace("signing-pin-mode: reauthenticate", "signing-pin-mode: skip"))
         for field, source, target, more in (("Sig1", document, signed, []), ("Sig2", signed, twice, ["--prefer-pss"])):
             bench.sh(command, "--config", configuration, "sign", "addsig", "--field", field, "--use-pades", *more,
                      "pkcs11", "--p11-setup", "jpki", source, target, stdin=PASSWORD + "\n", env=env)
@@ -77,4 +78,4 @@ def pyhanko(bench: Bench) -> None:
         said = bench.sh(command, "--config", configuration, "sign", "validate", "--pretty-print", "--no-revocation-check", "--trust",
                         bench.sign_ca, "--trust-replace", twice, ok=False)
         bench.check(said.count("cryptographically sound") == 2, said)
-    bench.row.always_authenticate = "yes, with signing-pin-mode / yes"
+    bench.row.always_authenticate = "yes, with `signing-pin-mode: reauthenticate` / yes, with `skip`"
