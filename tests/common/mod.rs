@@ -27,9 +27,11 @@
 
 pub mod caller;
 pub mod desk;
+pub mod golden;
 pub mod neighbour;
 pub mod proof;
 pub mod stage;
+pub mod standard;
 pub mod words;
 
 pub use caller::Caller;

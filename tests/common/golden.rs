@@ -1,0 +1,118 @@
+//! Golden files in `tests/golden`: what was seen is compared with what is written there, or written
+//! there when `UPDATE_GOLDEN` is set. It never changes a file otherwise.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use jpki_card_simulator::VirtualReader;
+use jpki_card_simulator::reader::Event;
+
+use super::stage::Stage;
+
+/// Compares with a golden file, line by line.
+#[track_caller]
+pub fn check(file: &str, seen: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(file);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, seen).unwrap();
+        return;
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    if written == seen {
+        return;
+    }
+    let lines = written.lines().count().max(seen.lines().count());
+    let line = (0..lines)
+        .find(|&at| written.lines().nth(at) != seen.lines().nth(at))
+        .unwrap_or(lines);
+    panic!(
+        "{file} is different from line {} on.\nwritten: {}\nseen:    {}\n\
+         UPDATE_GOLDEN=1 writes it anew; read the difference before you commit it.",
+        line + 1,
+        written.lines().nth(line).unwrap_or("(the end)"),
+        seen.lines().nth(line).unwrap_or("(the end)"),
+    );
+}
+
+/// Steps, and what each of them said to the card.
+pub struct Script {
+    reader: VirtualReader,
+    text: String,
+    apdus: u64,
+}
+
+impl Script {
+    /// An empty one about the first reader of a stage.
+    pub fn new(stage: &Stage) -> Script {
+        Script {
+            reader: stage.reader(),
+            text: String::new(),
+            apdus: 0,
+        }
+    }
+
+    /// Does something and writes down what the card heard.
+    pub fn step(&mut self, what: &str, work: impl FnOnce()) {
+        self.reader.reset_log();
+        work();
+        let lines: Vec<String> = self.reader.log().into_iter().filter_map(line_of).collect();
+        let apdus = self.reader.apdus();
+        self.apdus += apdus;
+        self.text.push_str(&format!("# {what}: {apdus} APDUs\n"));
+        for line in lines {
+            self.text.push_str(&format!("{line}\n"));
+        }
+        self.text.push('\n');
+    }
+
+    /// APDUs of all steps.
+    pub fn apdus(&self) -> u64 {
+        self.apdus
+    }
+}
+
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The command, what it means, and how it was answered; without what is another each time.
+fn line_of(entry: jpki_card_simulator::reader::Entry) -> Option<String> {
+    match entry.event {
+        Event::Apdu {
+            command, answer, ..
+        } => {
+            let answer = answer.unwrap();
+            let (data, status) = answer.split_at(answer.len() - 2);
+            let status = format!("{:02X}{:02X}", status[0], status[1]);
+            let data = match data.len() {
+                0 => String::new(),
+                bytes => format!("{bytes} bytes "),
+            };
+            Some(format!("{} -> {data}{status}", written(&command)))
+        }
+        Event::PowerOn(_) => Some("power on".to_owned()),
+        Event::PowerOff => Some("power off".to_owned()),
+        Event::WarmReset(_) => Some("reset".to_owned()),
+        _ => None,
+    }
+}
+
+/// In hexadecimal; the input of a signature by its length.
+fn written(command: &[u8]) -> String {
+    let hex = |bytes: &[u8]| {
+        let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        pairs.join(" ")
+    };
+    match command {
+        [0x80, 0x2A, _, _, length, data @ .., le] if data.len() == usize::from(*length) => {
+            format!("{} ({length} bytes) {le:02X}", hex(&command[..5]))
+        }
+        _ => hex(command),
+    }
+}

@@ -1,0 +1,416 @@
+//! Objects (PKCS#11 3.2, 4 and 5.7; product.md, section 2). What belongs here: what is found before
+//! and after the login on each kind of card, and what a search costs the card.
+
+mod common;
+
+use common::{AUTH, PIN, SIGN, Stage, Template};
+use cryptoki_sys::*;
+use jpki_card_simulator::Card;
+use jpki_pkcs11::config::CaCertificates;
+use jpki_pkcs11::vendor;
+
+/// Class, ID and label of what is found, in the order of the alphabet, without the profiles.
+fn shown(stage: &Stage, session: CK_SESSION_HANDLE) -> Vec<String> {
+    let found = stage.find(session, &Template::new()).unwrap();
+    let objects = found.into_iter().filter_map(|object| {
+        let class = match stage.number(session, object, CKA_CLASS).unwrap() {
+            CKO_CERTIFICATE => "certificate",
+            CKO_PUBLIC_KEY => "public key",
+            CKO_PRIVATE_KEY => "private key",
+            CKO_PROFILE => return None,
+            other => panic!("class {other}"),
+        };
+        let id = stage.attribute(session, object, CKA_ID).unwrap();
+        let label = stage.text(session, object, CKA_LABEL).unwrap();
+        Some(format!("{class} {id:02x?} {label}"))
+    });
+    let mut objects: Vec<String> = objects.collect();
+    objects.sort();
+    objects
+}
+
+/// The profiles that a token announces.
+fn profiles(stage: &Stage, session: CK_SESSION_HANDLE) -> Vec<CK_PROFILE_ID> {
+    let found = stage.find(session, &Template::class(CKO_PROFILE)).unwrap();
+    let id = |object| stage.number(session, object, CKA_PROFILE_ID).unwrap();
+    found.into_iter().map(id).collect()
+}
+
+const AUTH_CERTIFICATE: &str = "certificate [01] User Authentication Certificate";
+const AUTH_PUBLIC: &str = "public key [01] User Authentication Public Key";
+const AUTH_PRIVATE: &str = "private key [01] User Authentication Key";
+const SIGN_CERTIFICATE: &str = "certificate [02] Digital Signature Certificate";
+const SIGN_PUBLIC: &str = "public key [02] Digital Signature Public Key";
+const SIGN_PRIVATE: &str = "private key [02] Digital Signature Key";
+const AUTH_CA: &str = "certificate [03] User Authentication Certificate CA";
+const SIGN_CA: &str = "certificate [04] Digital Signature Certificate CA";
+
+#[test]
+fn what_is_there_before_and_after_the_login() {
+    let auth = [
+        AUTH_CERTIFICATE,
+        AUTH_CA,
+        SIGN_CA,
+        AUTH_PRIVATE,
+        AUTH_PUBLIC,
+    ];
+    let sign = [SIGN_CERTIFICATE, SIGN_CA, SIGN_PRIVATE, SIGN_PUBLIC];
+    let open = [AUTH_CERTIFICATE, AUTH_CA, SIGN_CA, AUTH_PUBLIC];
+    for profile in ["plastic", "iphone", "juki", "expired"] {
+        let stage = Stage::with(profile);
+        let session = stage.open(AUTH);
+        assert_eq!(shown(&stage, session), open, "{profile}");
+        stage.login(session, CKU_USER, PIN).unwrap();
+        assert_eq!(shown(&stage, session), auth, "{profile}");
+        stage.logout(session).unwrap();
+        assert_eq!(shown(&stage, session), open, "{profile}");
+
+        assert_eq!(shown(&stage, stage.open(SIGN)), [SIGN_CA], "{profile}");
+        assert_eq!(shown(&stage, stage.logged_in(SIGN)), sign, "{profile}");
+    }
+}
+
+#[test]
+fn an_android_phone_hides_its_certificate() {
+    let stage = Stage::with("android");
+    let session = stage.open(AUTH);
+    assert_eq!(shown(&stage, session), [AUTH_CA, SIGN_CA]);
+    assert!(!profiles(&stage, session).contains(&CKP_PUBLIC_CERTIFICATES_TOKEN));
+    stage.login(session, CKU_USER, PIN).unwrap();
+    assert_eq!(
+        shown(&stage, session),
+        [
+            AUTH_CERTIFICATE,
+            AUTH_CA,
+            SIGN_CA,
+            AUTH_PRIVATE,
+            AUTH_PUBLIC
+        ]
+    );
+    for class in [CKO_CERTIFICATE, CKO_PUBLIC_KEY] {
+        let object = stage.find_one(session, &Template::class(class).bytes(CKA_ID, &[1]));
+        assert_eq!(stage.flag(session, object, CKA_PRIVATE), Ok(true));
+    }
+}
+
+#[test]
+fn a_child_has_no_signature_key() {
+    for absent in ["nofile", "empty", "blank"] {
+        // The password of a real one is locked; that the token is empty must not hang on that.
+        let stage = Stage::with(&format!("child,sign-tries=5,absent={absent}"));
+        let session = stage.logged_in(SIGN);
+        assert_eq!(shown(&stage, session), [SIGN_CA], "{absent}");
+    }
+    let stage = Stage::with("child");
+    assert_eq!(shown(&stage, stage.open(SIGN)), [SIGN_CA]);
+    let session = stage.open(AUTH);
+    assert!(shown(&stage, session).contains(&AUTH_CERTIFICATE.to_owned()));
+}
+
+#[test]
+fn the_public_certificates_profile_is_claimed_only_where_it_is_true() {
+    let stage = Stage::plastic();
+    let session = stage.open(AUTH);
+    assert!(profiles(&stage, session).contains(&CKP_PUBLIC_CERTIFICATES_TOKEN));
+    let claim = Template::class(CKO_PROFILE)
+        .number(CKA_PROFILE_ID, CKP_PUBLIC_CERTIFICATES_TOKEN)
+        .flag(CKA_TOKEN, true);
+    stage.find_one(session, &claim);
+    // NSS matches keys to certificates by this.
+    let key = stage.public_key(session);
+    assert_eq!(stage.attribute(session, key, CKA_ID), Ok(vec![1]));
+    let sign = stage.logged_in(SIGN);
+    assert!(!profiles(&stage, sign).contains(&CKP_PUBLIC_CERTIFICATES_TOKEN));
+}
+
+#[test]
+fn each_object_is_found_by_each_of_its_attributes() {
+    let kinds = [
+        CKA_CLASS,
+        CKA_TOKEN,
+        CKA_PRIVATE,
+        CKA_LABEL,
+        CKA_ID,
+        CKA_UNIQUE_ID,
+        CKA_SUBJECT,
+        CKA_ISSUER,
+        CKA_SERIAL_NUMBER,
+        CKA_VALUE,
+        CKA_KEY_TYPE,
+        CKA_MODULUS,
+        CKA_PUBLIC_EXPONENT,
+        CKA_MODULUS_BITS,
+        CKA_CERTIFICATE_TYPE,
+        CKA_CERTIFICATE_CATEGORY,
+        CKA_START_DATE,
+        CKA_END_DATE,
+        CKA_PUBLIC_KEY_INFO,
+        CKA_SIGN,
+        CKA_VERIFY,
+        CKA_DECRYPT,
+        CKA_EXTRACTABLE,
+        CKA_SENSITIVE,
+        CKA_ALWAYS_AUTHENTICATE,
+        CKA_ALLOWED_MECHANISMS,
+        CKA_TRUSTED,
+        CKA_CHECK_VALUE,
+        CKA_MODIFIABLE,
+        CKA_LOCAL,
+        CKA_PROFILE_ID,
+    ];
+    let stage = Stage::plastic();
+    for slot in [AUTH, SIGN] {
+        let session = stage.logged_in(slot);
+        for object in stage.find(session, &Template::new()).unwrap() {
+            let mut all = Template::new();
+            for kind in kinds {
+                let Ok(value) = stage.attribute(session, object, kind) else {
+                    continue;
+                };
+                let one = Template::new().bytes(kind, &value);
+                let found = stage.find(session, &one).unwrap();
+                assert!(found.contains(&object), "{kind:#x}");
+                let mut other = value.clone();
+                other.push(0);
+                let other = Template::new().bytes(kind, &other);
+                let found = stage.find(session, &other).unwrap();
+                assert!(!found.contains(&object), "{kind:#x}");
+                all = all.bytes(kind, &value);
+            }
+            assert_eq!(stage.find(session, &all), Ok(vec![object]));
+        }
+    }
+}
+
+#[test]
+fn searches_that_read_nothing() {
+    let stage = Stage::plastic();
+    let sessions = [AUTH, SIGN].map(|slot| stage.open(slot));
+    let ((), apdus) = stage.apdus(|| {
+        for session in sessions {
+            for template in [
+                Template::new(),
+                Template::class(CKO_CERTIFICATE),
+                Template::class(CKO_PRIVATE_KEY),
+                Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]),
+                Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[4]),
+                Template::class(CKO_SECRET_KEY).bytes(CKA_VALUE, b"x"),
+                Template::new().text(CKA_LABEL, "Digital Signature Certificate CA"),
+                Template::new()
+                    .flag(CKA_TOKEN, true)
+                    .flag(CKA_PRIVATE, false),
+            ] {
+                for object in stage.find(session, &template).unwrap() {
+                    let (answer, _) = stage.attribute_lengths(
+                        session,
+                        object,
+                        &[CKA_CLASS, CKA_TOKEN, CKA_LABEL, CKA_PRIVATE, CKA_UNIQUE_ID],
+                    );
+                    assert_eq!(answer, Ok(()));
+                }
+            }
+        }
+    });
+    assert_eq!(apdus, 0);
+    // The authentication certificate was read when the card was opened; its key is in it.
+    let session = sessions[0];
+    let ((), apdus) = stage.apdus(|| {
+        for class in [CKO_CERTIFICATE, CKO_PUBLIC_KEY] {
+            let template = Template::class(class).bytes(CKA_ID, &[1]);
+            let object = stage.find_one(session, &template);
+            stage.attribute(session, object, CKA_SUBJECT).unwrap();
+        }
+    });
+    assert_eq!(apdus, 0);
+}
+
+#[test]
+fn a_certificate_is_read_once_in_an_insertion() {
+    let stage = Stage::plastic();
+    let session = stage.open(AUTH);
+    let ca = stage.find_one(session, &Template::new().bytes(CKA_ID, &[3]));
+    let (value, first) = stage.apdus(|| stage.attribute(session, ca, CKA_VALUE).unwrap());
+    assert!(first > 0);
+    let (again, second) = stage.apdus(|| stage.attribute(session, ca, CKA_VALUE).unwrap());
+    assert_eq!((value, second), (again, 0));
+}
+
+#[test]
+fn the_certificates_are_the_cards() {
+    for profile in [
+        "plastic",
+        "plastic,filler=ff",
+        "plastic,warns-at-end,read-cap=100",
+    ] {
+        let stage = Stage::with(profile);
+        let issued = |card: &mut Card| card.credentials().clone();
+        let issued = stage.reader().inserted_card(issued).unwrap();
+        let value = |slot, id: u8| {
+            let session = stage.logged_in(slot);
+            let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[id]);
+            let object = stage.find_one(session, &template);
+            let value = stage.attribute(session, object, CKA_VALUE).unwrap();
+            let size = stage.object_size(session, object).unwrap();
+            assert_eq!(size, value.len() as CK_ULONG);
+            stage.close_all_sessions(slot).unwrap();
+            value
+        };
+        assert_eq!(value(AUTH, 1), issued.auth.as_ref().unwrap().certificate);
+        assert_eq!(value(AUTH, 3), issued.auth_ca);
+        assert_eq!(value(AUTH, 4), issued.sign_ca);
+        assert_eq!(value(SIGN, 4), issued.sign_ca);
+        assert_eq!(value(SIGN, 2), issued.sign.as_ref().unwrap().certificate);
+    }
+}
+
+#[test]
+fn what_is_never_told() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(AUTH);
+    let key = stage.private_key(session);
+    for kind in [
+        CKA_PRIVATE_EXPONENT,
+        CKA_PRIME_1,
+        CKA_PRIME_2,
+        CKA_EXPONENT_1,
+        CKA_EXPONENT_2,
+        CKA_COEFFICIENT,
+    ] {
+        let told = stage.attribute(session, key, kind);
+        assert_eq!(told, Err(CKR_ATTRIBUTE_SENSITIVE), "{kind:#x}");
+    }
+    let told = stage.attribute(session, key, CKA_VALUE);
+    assert_eq!(told, Err(CKR_ATTRIBUTE_TYPE_INVALID));
+    let (answer, lengths) =
+        stage.attribute_lengths(session, key, &[CKA_PRIME_1, CKA_ID, 0x7777, CKA_MODULUS]);
+    assert_eq!(answer, Err(CKR_ATTRIBUTE_SENSITIVE));
+    let none = CK_UNAVAILABLE_INFORMATION;
+    assert_eq!(lengths, [none, 1, none, 256]);
+}
+
+#[test]
+fn handles_last_as_long_as_the_card_is_in_and_no_longer() {
+    let stage = Stage::plastic();
+    let (one, two) = (stage.open(AUTH), stage.open(AUTH));
+    let everything = |session| stage.find(session, &Template::new()).unwrap();
+    let before = everything(one);
+    assert_eq!(before, everything(two));
+    let other_token = stage.open(SIGN);
+    let strange = stage.attribute(other_token, before[0], CKA_CLASS);
+    assert_eq!(strange, Err(CKR_OBJECT_HANDLE_INVALID));
+    stage.take_out();
+    stage.put_back();
+    let session = stage.open(AUTH);
+    let after = everything(session);
+    assert_eq!(after.len(), before.len());
+    for old in before {
+        assert!(!after.contains(&old));
+        let dead = stage.attribute(session, old, CKA_CLASS);
+        assert_eq!(dead, Err(CKR_OBJECT_HANDLE_INVALID));
+    }
+}
+
+#[test]
+fn a_private_handle_is_worth_nothing_after_the_logout() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(SIGN);
+    let certificate = stage.find_one(
+        session,
+        &Template::new().text(CKA_LABEL, &SIGN_CERTIFICATE[17..]),
+    );
+    let key = stage.private_key(session);
+    stage.logout(session).unwrap();
+    for object in [certificate, key] {
+        let told = stage.attribute(session, object, CKA_SUBJECT);
+        assert_eq!(told, Err(CKR_OBJECT_HANDLE_INVALID));
+    }
+    // Its password was right once, but nobody finds the name and the address by searching.
+    let found = stage.find(
+        session,
+        &Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[2]),
+    );
+    assert_eq!(found, Ok(vec![]));
+}
+
+#[test]
+fn found_in_portions() {
+    let stage = Stage::plastic();
+    let session = stage.open(AUTH);
+    let all = stage.find(session, &Template::new()).unwrap();
+    stage.find_init(session, &Template::new()).unwrap();
+    let mut found = stage.find_next(session, 0).unwrap();
+    assert!(found.is_empty());
+    while found.len() < all.len() {
+        let next = stage.find_next(session, 2).unwrap();
+        assert!((1..=2).contains(&next.len()));
+        found.extend(next);
+    }
+    assert_eq!(stage.find_next(session, 2), Ok(vec![]));
+    assert_eq!(found, all);
+    stage.find_final(session).unwrap();
+    assert_eq!(
+        stage.find_final(session),
+        Err(CKR_OPERATION_NOT_INITIALIZED)
+    );
+}
+
+#[test]
+fn the_cards_objects_cannot_be_changed() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(AUTH);
+    for object in stage.find(session, &Template::new()).unwrap() {
+        let label = Template::new().text(CKA_LABEL, "mine");
+        let set = stage.set_attributes(session, object, &label);
+        assert_eq!(set, Err(CKR_ACTION_PROHIBITED));
+        let destroyed = stage.destroy_object(session, object);
+        assert_eq!(destroyed, Err(CKR_ACTION_PROHIBITED));
+    }
+    let key = stage.private_key(session);
+    let copy = stage.copy_object(session, key, &Template::new());
+    assert_eq!(copy, Err(CKR_ACTION_PROHIBITED));
+}
+
+#[test]
+fn authorities_can_be_hidden() {
+    let stage = Stage::configured("plastic", |config| {
+        config.ca_certificates = CaCertificates::Off;
+    });
+    assert_eq!(
+        shown(&stage, stage.open(AUTH)),
+        [AUTH_CERTIFICATE, AUTH_PUBLIC]
+    );
+    drop(stage);
+    let stage = Stage::configured("plastic", |config| config.program = "ssh-agent".to_owned());
+    assert_eq!(
+        shown(&stage, stage.open(AUTH)),
+        [AUTH_CERTIFICATE, AUTH_PUBLIC]
+    );
+}
+
+#[test]
+fn the_card_itself_as_an_object() {
+    for (profile, kind) in [
+        ("plastic", vendor::JPKI_CARD_PLASTIC),
+        ("android", vendor::JPKI_CARD_ANDROID),
+        ("iphone", vendor::JPKI_CARD_IPHONE),
+        ("juki", vendor::JPKI_CARD_JUKI),
+    ] {
+        let stage = Stage::with(profile);
+        let session = stage.open(SIGN);
+        stage.login(session, CKU_USER, b"WRONG1").unwrap_err();
+        let object = stage.find_one(session, &Template::class(CKO_HW_FEATURE));
+        let number = |kind| stage.number(session, object, kind).unwrap();
+        assert_eq!(number(CKA_HW_FEATURE_TYPE), vendor::CKH_JPKI_CARD);
+        assert_eq!(number(vendor::CKA_JPKI_CARD_KIND), kind);
+        assert_eq!(number(vendor::CKA_JPKI_PIN_TRIES_LEFT), 4);
+        assert_eq!(number(vendor::CKA_JPKI_PIN_TRIES_MAX), 5);
+        let end = vendor::CKA_JPKI_CERTIFICATE_END_DATE;
+        assert_eq!(stage.attribute(session, object, end), Ok(vec![]));
+        stage.login(session, CKU_USER, common::PASSWORD).unwrap();
+        let date = stage.text(session, object, end).unwrap();
+        assert!(date.len() == 8 && date.starts_with("20"), "{date}");
+        // Only for those who ask for the class.
+        let all = stage.find(session, &Template::new()).unwrap();
+        assert!(!all.contains(&object));
+    }
+}

@@ -1,0 +1,218 @@
+//! The exact APDUs of each verb, as golden files. What belongs here: anything that would make the
+//! card work more, or say something else to it. `UPDATE_GOLDEN=1` writes the files anew.
+
+mod common;
+
+use common::golden::{self, Script};
+use common::{AUTH, Mechanism, PASSWORD, PIN, SIGN, Stage, Template};
+use cryptoki_sys::*;
+
+/// Reads a certificate as a program does: search by ID, then the value.
+fn read_certificate(stage: &Stage, session: CK_SESSION_HANDLE, id: u8) {
+    let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[id]);
+    let object = stage.find_one(session, &template);
+    stage.attribute(session, object, CKA_VALUE).unwrap();
+}
+
+fn sign(stage: &Stage, session: CK_SESSION_HANDLE, kind: CK_MECHANISM_TYPE) {
+    let key = stage.private_key(session);
+    let mechanism = Mechanism::usual(kind);
+    stage.sign_once(session, &mechanism, key, b"data").unwrap();
+}
+
+/// Every verb in turn, on the authentication token and then on the signature token.
+fn verbs(profile: &str) -> Script {
+    let stage = Stage::with(profile);
+    let mut script = Script::new(&stage);
+    script.step("C_Initialize, C_GetSlotList, C_GetSlotInfo", || {
+        stage.slot_list(true).unwrap();
+        stage.slot_info(AUTH).unwrap();
+    });
+    script.step("C_GetTokenInfo of both tokens, the first time", || {
+        stage.token_info(AUTH).unwrap();
+        stage.token_info(SIGN).unwrap();
+    });
+    let auth = stage.open(AUTH);
+    script.step("C_Login, authentication", || {
+        stage.login(auth, CKU_USER, PIN).unwrap();
+    });
+    script.step("the authentication certificate", || {
+        read_certificate(&stage, auth, 1);
+    });
+    script.step("its CA certificate", || read_certificate(&stage, auth, 3));
+    script.step("a signature, SHA-256 with PKCS #1 v1.5", || {
+        sign(&stage, auth, CKM_SHA256_RSA_PKCS);
+    });
+    script.step("a signature, PSS", || {
+        sign(&stage, auth, CKM_SHA256_RSA_PKCS_PSS);
+    });
+    script.step("random bytes", || {
+        stage.random(auth, 32).unwrap();
+    });
+    script.step("C_SetPIN, authentication", || {
+        stage.set_pin(auth, PIN, b"4711").unwrap();
+    });
+    script.step("C_Logout", || stage.logout(auth).unwrap());
+    let signature = stage.open(SIGN);
+    script.step("C_Login, signature", || {
+        stage.login(signature, CKU_USER, PASSWORD).unwrap();
+    });
+    script.step("the signature certificate", || {
+        read_certificate(&stage, signature, 2);
+    });
+    script.step("a signature of the signature key", || {
+        sign(&stage, signature, CKM_SHA256_RSA_PKCS);
+    });
+    let key = stage.private_key(signature);
+    let rsa = Mechanism::plain(CKM_RSA_PKCS);
+    stage.sign_init(signature, &rsa, key).unwrap();
+    script.step("C_Login, for one more signature", || {
+        stage
+            .login(signature, CKU_CONTEXT_SPECIFIC, PASSWORD)
+            .unwrap();
+    });
+    script.step("that signature", || {
+        stage.sign(signature, b"data").unwrap();
+    });
+    script.step("C_SetPIN, signature", || {
+        stage.set_pin(signature, PASSWORD, b"NEWPASS1").unwrap();
+    });
+    script.step("C_CloseAllSessions, C_Finalize", || {
+        stage.close_all_sessions(SIGN).unwrap();
+        stage.finalize().unwrap();
+    });
+    script
+}
+
+#[test]
+fn a_plastic_card() {
+    golden::check("wire/plastic.txt", &verbs("plastic").to_string());
+}
+
+#[test]
+fn a_card_without_short_identifiers() {
+    let script = verbs("plastic,no-short-identifiers");
+    golden::check("wire/no-short-identifiers.txt", &script.to_string());
+}
+
+#[test]
+fn a_phone_that_must_be_powered_down() {
+    golden::check("wire/android.txt", &verbs("android").to_string());
+}
+
+#[test]
+fn an_iphone() {
+    golden::check("wire/iphone.txt", &verbs("iphone").to_string());
+}
+
+#[test]
+fn a_card_that_talks_in_61_and_6c() {
+    golden::check("wire/t0.txt", &verbs("plastic,answers=t0").to_string());
+}
+
+#[test]
+fn a_signature_with_everything_warm_is_five_apdus() {
+    // The proof that it is still this card, VERIFY, the signature, leaving the application (which
+    // forgets the PIN), and selecting it again for other programs that expect to find it.
+    for slot in [AUTH, SIGN] {
+        let stage = Stage::plastic();
+        let session = stage.logged_in(slot);
+        let key = stage.private_key(session);
+        let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+        let (signed, apdus) = stage.apdus(|| stage.sign_once(session, &rsa, key, b"data"));
+        assert!(signed.is_ok());
+        assert_eq!(apdus, 5);
+    }
+}
+
+/// Looks at every slot, reads the certificate, logs in, signs: a TLS client that has just started.
+fn cold_start(program: &str) -> Script {
+    let stage = Stage::configured("plastic", |config| config.program = program.to_owned());
+    let mut script = Script::new(&stage);
+    script.step("cold start, certificate, login, first signature", || {
+        for slot in stage.slot_list(true).unwrap() {
+            stage.slot_info(slot).unwrap();
+            stage.token_info(slot).unwrap();
+        }
+        let session = stage.open(AUTH);
+        read_certificate(&stage, session, 1);
+        stage.login(session, CKU_USER, PIN).unwrap();
+        sign(&stage, session, CKM_SHA256_RSA_PKCS_PSS);
+    });
+    script
+}
+
+#[test]
+fn from_nothing_to_the_first_tls_signature() {
+    let browser = cold_start("firefox");
+    golden::check("wire/cold-start-browser.txt", &browser.to_string());
+    assert!(browser.apdus() <= 20, "{}", browser.apdus());
+    // One more: a program that sees both tokens is told the tries of both PINs.
+    let both = cold_start("curl");
+    golden::check("wire/cold-start.txt", &both.to_string());
+    assert_eq!(both.apdus(), browser.apdus() + 1);
+}
+
+#[test]
+fn after_what_a_neighbour_did() {
+    let stage = Stage::plastic();
+    let auth = stage.logged_in(AUTH);
+    let mut neighbour = stage.neighbour();
+    let mut script = Script::new(&stage);
+    neighbour.select_other();
+    script.step("a signature after another program's SELECT", || {
+        sign(&stage, auth, CKM_RSA_PKCS);
+    });
+    neighbour.reset();
+    script.step("a signature after another program's reset", || {
+        sign(&stage, auth, CKM_RSA_PKCS);
+    });
+    script.step("and the next one", || sign(&stage, auth, CKM_RSA_PKCS));
+    neighbour.reset();
+    script.step("C_Login of the other token after a reset", || {
+        stage.logged_in(SIGN);
+    });
+    golden::check("wire/neighbour.txt", &script.to_string());
+}
+
+#[test]
+fn what_is_refused() {
+    let stage = Stage::plastic();
+    let session = stage.open(AUTH);
+    let mut script = Script::new(&stage);
+    let mut login = |what: &str, pin: &[u8]| {
+        script.step(what, || {
+            stage.login(session, CKU_USER, pin).unwrap_err();
+        });
+    };
+    login("C_Login with a wrong shape", b"ABC123");
+    login("C_Login with a wrong PIN", b"0000");
+    login("the same again", b"0000");
+    login("another wrong PIN", b"0001");
+    login("with one try left", PIN);
+    script.step("C_SetPIN with one try left", || {
+        stage.set_pin(session, PIN, b"4711").unwrap_err();
+    });
+    script.step("questions for a length", || {
+        let digest = Mechanism::plain(CKM_SHA256);
+        stage.digest_init(session, &digest).unwrap();
+        stage.digest(session, b"data").unwrap();
+    });
+    golden::check("wire/refused.txt", &script.to_string());
+}
+
+#[test]
+fn cards_that_are_not_ours() {
+    for profile in ["foreign", "fido"] {
+        let stage = Stage::with(profile);
+        let mut script = Script::new(&stage);
+        script.step("C_GetTokenInfo", || {
+            stage.token_info(AUTH).unwrap_err();
+        });
+        script.step("everything else", || {
+            stage.token_info(SIGN).unwrap_err();
+            stage.open_session(AUTH, true).unwrap_err();
+        });
+        golden::check(&format!("wire/{profile}.txt"), &script.to_string());
+    }
+}
