@@ -31,12 +31,26 @@ macro_rules! rust_side {
 
 #[test]
 fn a_c_program() {
-    check("cc", &["-std=c99", "-pedantic-errors", "-Wall", "-Wextra", "-Werror"], "c");
+    check(
+        "cc",
+        &[
+            "-std=c99",
+            "-pedantic-errors",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+        ],
+        "c",
+    );
 }
 
 #[test]
 fn a_cpp_program() {
-    check("c++", &["-std=c++11", "-Wall", "-Wextra", "-Werror", "-x", "c++"], "cpp");
+    check(
+        "c++",
+        &["-std=c++11", "-Wall", "-Wextra", "-Werror", "-x", "c++"],
+        "cpp",
+    );
 }
 
 fn check(compiler: &str, options: &[&str], name: &str) {
@@ -106,8 +120,9 @@ fn the_header_forgets_nothing() {
     let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
     let (vendor, header) = (read("src/vendor.rs"), read("include/jpki_pkcs11.h"));
     let names = vendor.lines().filter_map(|line| {
-        let (name, _) = line.strip_prefix("pub const ")?.split_once(':')?;
-        Some(name.to_owned())
+        let (name, kind) = line.strip_prefix("pub const ")?.split_once(": ")?;
+        // What is in Rust's own types is not for C.
+        kind.starts_with("CK_").then(|| name.to_owned())
     });
     let names: Vec<String> = names.collect();
     assert!(names.len() >= 9);
@@ -129,8 +144,14 @@ fn module() -> PathBuf {
 
 /// Runs a program that must succeed, and gives what it wrote.
 fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{errors}", output.status);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{errors}",
+        output.status
+    );
     String::from_utf8(output.stdout).unwrap()
 }

@@ -1,0 +1,288 @@
+//! The house's rules, read out of its source: who may name whom, where `unsafe`, PC/SC and raw
+//! pointers may stand. What belongs here: what the compiler does not check. It reads `src` as text.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail like tests"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A part of the crate, and the parts that it may name. ARCHITECTURE.md says why.
+const MAY_NAME: &[(&str, &[&str])] = &[
+    (
+        "ffi",
+        &[
+            "config",
+            "error",
+            "logging",
+            "mechanism",
+            "module",
+            "object",
+            "output",
+            "transport",
+        ],
+    ),
+    (
+        "module",
+        &[
+            "card",
+            "config",
+            "error",
+            "mechanism",
+            "messages",
+            "object",
+            "output",
+            "reader",
+            "session",
+            "slot",
+            "transport",
+        ],
+    ),
+    ("session", &["card", "error", "mechanism", "reader", "slot"]),
+    (
+        "slot",
+        &[
+            "card",
+            "config",
+            "error",
+            "mechanism",
+            "messages",
+            "object",
+            "pin",
+            "reader",
+        ],
+    ),
+    ("reader", &["card", "error", "transport"]),
+    ("object", &["card", "error", "mechanism", "vendor"]),
+    ("mechanism", &["card", "error"]),
+    ("error", &["card", "transport"]),
+    ("card", &["pin", "transport"]),
+    ("transport", &[]),
+    ("logging", &["config", "messages", "vendor"]),
+    ("config", &["messages"]),
+    ("messages", &[]),
+    ("output", &[]),
+    ("pin", &[]),
+    ("vendor", &[]),
+    // The companion program stands on the lower floors of the same crate.
+    (
+        "bin",
+        &[
+            "card",
+            "config",
+            "logging",
+            "messages",
+            "pin",
+            "transport",
+            "vendor",
+        ],
+    ),
+];
+
+/// A file of `src`: its place below `src`, and its text without comments and without tests.
+struct Source {
+    place: String,
+    code: String,
+}
+
+impl Source {
+    /// The part of the crate that it belongs to.
+    fn part(&self) -> &str {
+        let first = self.place.split('/').next().unwrap();
+        first.trim_end_matches(".rs")
+    }
+
+    /// The parts that it names.
+    fn names(&self) -> BTreeSet<String> {
+        let root = if self.part() == "bin" {
+            "jpki_pkcs11::"
+        } else {
+            "crate::"
+        };
+        let mut names = BTreeSet::new();
+        for after in self.code.split(root).skip(1) {
+            match after.strip_prefix('{') {
+                // use crate::{card, transport::{…}};
+                Some(group) => names.extend(first_level(group)),
+                None => names.extend(word(after)),
+            }
+        }
+        names
+    }
+}
+
+/// The first words between the braces of a `use`.
+fn first_level(group: &str) -> Vec<String> {
+    let (mut depth, mut wanted, mut words) = (1, true, Vec::new());
+    for (at, letter) in group.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 1 => wanted = true,
+            _ if wanted && !letter.is_whitespace() => {
+                words.extend(word(&group[at..]));
+                wanted = false;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    words
+}
+
+fn word(text: &str) -> Option<String> {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
+    let word = text.get(..end.unwrap_or(text.len()))?;
+    // `crate::CRYPTOKI_VERSION` and the like name no part.
+    (!word.is_empty() && word == word.to_lowercase()).then(|| word.to_owned())
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    let source = |file: PathBuf| {
+        let place = file.strip_prefix(&root).unwrap().to_str().unwrap();
+        let is_test = place.contains("/tests/") || place.ends_with("tests.rs");
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let code = code.map(|line| format!("{line}\n")).collect();
+        (!is_test).then(|| Source {
+            place: place.to_owned(),
+            code,
+        })
+    };
+    let sources: Vec<Source> = files.into_iter().filter_map(source).collect();
+    assert!(sources.len() > 40, "only {} files", sources.len());
+    sources
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The files, other than those allowed, in which a text stands.
+fn elsewhere(text: &str, allowed: &[&str]) -> Vec<String> {
+    let found = sources().into_iter().filter(|source| {
+        source.code.contains(text) && !allowed.iter().any(|place| source.place.starts_with(place))
+    });
+    found.map(|source| source.place).collect()
+}
+
+const NOWHERE: [String; 0] = [];
+
+#[test]
+fn each_part_names_only_what_is_below_it() {
+    for source in sources() {
+        let part = source.part();
+        if part == "lib" {
+            continue;
+        }
+        let rule = MAY_NAME.iter().find(|(name, _)| *name == part);
+        let (_, allowed) = rule.unwrap_or_else(|| panic!("{part} is new: give it a rule here"));
+        for name in source.names() {
+            assert!(
+                name == part || allowed.contains(&name.as_str()),
+                "{} names {name}",
+                source.place
+            );
+        }
+    }
+}
+
+#[test]
+fn the_reader_of_names_reads_names() {
+    let source = |code: &str| Source {
+        place: "module/x.rs".to_owned(),
+        code: code.to_owned(),
+    };
+    let names = |code| Vec::from_iter(source(code).names());
+    assert_eq!(
+        names("use crate::{card, transport::{self, Error}};"),
+        ["card", "transport"]
+    );
+    assert_eq!(names("use crate::ffi::input::In;"), ["ffi"]);
+    assert_eq!(names("let x = crate::pin::Pin::parse(y);"), ["pin"]);
+}
+
+#[test]
+fn unsafe_stands_in_two_places() {
+    assert_eq!(elsewhere("unsafe ", &["ffi/", "pin.rs"]), NOWHERE);
+    assert_eq!(elsewhere("*mut ", &["ffi/", "pin.rs"]), NOWHERE);
+    assert_eq!(elsewhere("*const ", &["ffi/", "pin.rs"]), NOWHERE);
+    assert_eq!(elsewhere("extern \"C\"", &["ffi/"]), NOWHERE);
+    assert_eq!(elsewhere("static mut", &[]), NOWHERE);
+}
+
+#[test]
+fn the_pcsc_crate_stands_in_one_place() {
+    for text in ["use pcsc::", "pcsc::Error", "pcsc::Card", "pcsc::Context"] {
+        assert_eq!(elsewhere(text, &["transport/pcsc.rs"]), NOWHERE, "{text}");
+    }
+}
+
+#[test]
+fn the_card_knows_no_pkcs11_and_the_leaves_neither() {
+    for part in [
+        "card/",
+        "transport/",
+        "pin.rs",
+        "reader.rs",
+        "config/",
+        "messages/",
+    ] {
+        for source in sources().iter().filter(|it| it.place.starts_with(part)) {
+            assert!(!source.code.contains("cryptoki_sys"), "{}", source.place);
+            assert!(!source.code.contains("CKR_"), "{}", source.place);
+        }
+    }
+}
+
+#[test]
+fn no_thread_is_started() {
+    for text in ["thread::spawn", "thread::Builder", "thread::scope"] {
+        assert_eq!(elsewhere(text, &["bin/"]), NOWHERE);
+    }
+}
+
+#[test]
+fn one_place_makes_a_code_of_a_cause() {
+    assert_eq!(elsewhere("fn rv(&self)", &["error.rs"]), NOWHERE);
+}
+
+#[test]
+fn the_list_of_locks_is_that_of_the_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+    let library = read("lib.rs");
+    let locks = library.split("# Locks").nth(1).unwrap();
+    for number in 1..=5 {
+        assert!(locks.contains(&format!("//! {number}. ")), "{number}");
+    }
+    assert!(!locks.contains("//! 6. "));
+    for (file, words) in [
+        ("ffi/process.rs", "The first lock of the house"),
+        ("module/mod.rs", "/// Lock 2"),
+        ("session.rs", "/// Lock 3"),
+        ("slot.rs", "/// Lock 4"),
+        ("reader.rs", "/// Lock 5"),
+    ] {
+        assert!(read(file).contains(words), "{file}: {words}");
+    }
+}

@@ -1,0 +1,217 @@
+//! What the log never says (product.md, section 8). What belongs here: everything the module can
+//! do, at the level of trace, and then the search for PINs, certificates, names and data in it.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use common::stage::reader_with;
+use common::{AUTH, Desk, Mechanism, SIGN, Stage, Template};
+use cryptoki_sys::*;
+use jpki_card_simulator::Misbehaviour;
+use jpki_card_simulator::pki::Holder;
+use log::{LevelFilter, Log, Metadata, Record};
+use sha2::{Digest, Sha256};
+
+/// Digits and letters that stand nowhere else by chance.
+const PIN: &[u8] = b"8642";
+const NEW_PIN: &[u8] = b"9753";
+const WRONG_PIN: &[u8] = b"7391";
+const PASSWORD: &[u8] = b"QWZX97531";
+const NEW_PASSWORD: &[u8] = b"KJHGF86420";
+const WRONG_PASSWORD: &[u8] = b"VBNMZ13579";
+const DATA: &[u8] = b"a secret letter to nobody";
+
+/// Keeps every line.
+struct Paper(Mutex<Vec<String>>);
+
+impl Log for Paper {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let line = format!("{} {}", record.target(), record.args());
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn flush(&self) {}
+}
+
+static PAPER: Paper = Paper(Mutex::new(Vec::new()));
+
+/// Everything a program can do with a token, right and wrong.
+fn everything(stage: &Stage, slot: CK_SLOT_ID) {
+    let (pin, wrong, new) = match slot {
+        AUTH => (PIN, WRONG_PIN, NEW_PIN),
+        _ => (PASSWORD, WRONG_PASSWORD, NEW_PASSWORD),
+    };
+    stage.token_info(slot).unwrap();
+    let session = stage.open(slot);
+    // The other token's PIN, a wrong one, the wrong one again, and rubbish around the right one.
+    let other = if slot == AUTH { PASSWORD } else { PIN };
+    for refused in [other, wrong, wrong, &[pin, b"\n"].concat()] {
+        stage.login(session, CKU_USER, refused).unwrap_err();
+    }
+    stage.login(session, CKU_SO, pin).unwrap_err();
+    stage
+        .login_user(session, CKU_USER, pin, b"name")
+        .unwrap_err();
+    stage.login(session, CKU_USER, pin).unwrap();
+    stage.set_pin(session, wrong, new).unwrap_err();
+    stage.set_pin(session, pin, other).unwrap_err();
+    for object in stage.find(session, &Template::new()).unwrap() {
+        for kind in [
+            CKA_VALUE,
+            CKA_SUBJECT,
+            CKA_ISSUER,
+            CKA_MODULUS,
+            CKA_SERIAL_NUMBER,
+        ] {
+            let _ = stage.attribute(session, object, kind);
+        }
+    }
+    let key = stage.private_key(session);
+    for kind in stage.mechanisms(slot).unwrap() {
+        let mechanism = Mechanism::usual(kind);
+        let data = match kind {
+            CKM_RSA_PKCS_PSS => Sha256::digest(DATA).to_vec(),
+            _ => DATA.to_vec(),
+        };
+        if stage.sign_init(session, &mechanism, key).is_err() {
+            continue;
+        }
+        if slot == SIGN {
+            stage.login(session, CKU_CONTEXT_SPECIFIC, pin).unwrap();
+        }
+        let signature = stage.sign(session, &data).unwrap();
+        let public = stage.public_key(session);
+        stage.verify_init(session, &mechanism, public).unwrap();
+        stage.verify(session, &data, &signature).unwrap();
+    }
+    stage
+        .digest_init(session, &Mechanism::plain(CKM_SHA256))
+        .unwrap();
+    stage.digest(session, DATA).unwrap();
+    stage.random(session, 64).unwrap();
+    let data = Template::class(CKO_DATA).bytes(CKA_VALUE, DATA);
+    stage.create_object(session, &data).unwrap();
+    stage.set_pin(session, pin, new).unwrap();
+    stage.set_pin(session, new, pin).unwrap();
+    stage.logout(session).unwrap();
+    // And what goes wrong in the middle of it.
+    for misbehaviour in [
+        Misbehaviour::Random,
+        Misbehaviour::Truncated,
+        Misbehaviour::Oversized,
+        Misbehaviour::AnswerInstead(vec![0x6F, 0x00]),
+    ] {
+        for n in 1..=5 {
+            let session = stage.open(slot);
+            stage.reader().misbehave(n, misbehaviour.clone());
+            let _ = stage.login(session, CKU_USER, pin);
+            stage.reader().behave();
+            let _ = stage.login(session, CKU_USER, pin);
+            let key = stage.find(session, &Template::class(CKO_PRIVATE_KEY));
+            if let Ok([key]) = key.as_deref() {
+                stage.reader().misbehave(n, misbehaviour.clone());
+                let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+                let _ = stage.sign_once(session, &rsa, *key, DATA);
+                stage.reader().behave();
+            }
+            let _ = stage.close_all_sessions(slot);
+        }
+    }
+}
+
+/// Lower case, and nothing but letters and digits: `[0x38, 0x36]`, `38 36` and `3836` are one.
+fn squeezed(text: &str) -> String {
+    let text = text.to_lowercase().replace("0x", "");
+    text.chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn decimal(bytes: &[u8]) -> String {
+    bytes.iter().map(u8::to_string).collect()
+}
+
+#[test]
+fn the_log_at_trace_says_nothing_that_is_secret() {
+    log::set_logger(&PAPER).unwrap();
+    log::set_max_level(LevelFilter::Trace);
+    let mut certificates = Vec::new();
+    for kind in ["plastic", "android"] {
+        for language in [None, Some(jpki_pkcs11::messages::Language::Japanese)] {
+            let desk = Desk::default();
+            let profile = format!("{kind},auth-pin=8642,sign-password=QWZX97531");
+            desk.plug(common::stage::READER, reader_with(&profile));
+            let stage = Stage::on(desk, |config| config.language = language);
+            for slot in [AUTH, SIGN] {
+                everything(&stage, slot);
+            }
+            let issued = stage
+                .reader()
+                .inserted_card(|card| card.credentials().clone())
+                .unwrap();
+            certificates.push(issued.auth.unwrap().certificate);
+            certificates.push(issued.sign.unwrap().certificate);
+        }
+    }
+
+    let lines = PAPER.0.lock().unwrap().clone();
+    assert!(lines.len() > 1000, "{} lines", lines.len());
+    // Most are the same as another one.
+    let lines: BTreeSet<String> = lines.into_iter().collect();
+    // It did log what it may: names of functions, headers of commands, lengths, status words.
+    for expected in ["C_Login", "C_SetPIN: CKR_OK", "00 20 00 98", "9000"] {
+        assert!(
+            lines.iter().any(|line| line.contains(expected)),
+            "{expected}"
+        );
+    }
+
+    let holder = Holder::sample();
+    let mut secrets: Vec<(&str, String)> = Vec::new();
+    for pin in [
+        PIN,
+        NEW_PIN,
+        WRONG_PIN,
+        PASSWORD,
+        NEW_PASSWORD,
+        WRONG_PASSWORD,
+        DATA,
+    ] {
+        let text = String::from_utf8(pin.to_vec()).unwrap().to_lowercase();
+        let said = lines
+            .iter()
+            .find(|line| line.to_lowercase().contains(&text));
+        assert_eq!(said, None, "{text}");
+        secrets.push(("hexadecimal", hex(pin)));
+        secrets.push(("decimal", decimal(pin)));
+    }
+    let hash = Sha256::digest(DATA);
+    secrets.push(("hash of the data", hex(&hash[..8])));
+    secrets.push(("hash of the data", decimal(&hash[..8])));
+    for name in [&holder.name, &holder.address, &holder.city] {
+        secrets.push(("name", squeezed(name)));
+        secrets.push(("name", hex(&name.as_bytes()[..9.min(name.len())])));
+    }
+    secrets.push(("birth date", "19800217".to_owned()));
+    for certificate in &certificates {
+        // What stands in every certificate of the kind is no secret: it starts behind the header.
+        for piece in certificate[16..].chunks_exact(8) {
+            secrets.push(("certificate", hex(piece)));
+            secrets.push(("certificate", decimal(piece)));
+        }
+    }
+    for line in &lines {
+        let squeezed = squeezed(line);
+        for (what, secret) in &secrets {
+            assert!(!squeezed.contains(secret), "{what} {secret} in: {line}");
+        }
+    }
+}
