@@ -10,6 +10,7 @@ PACKAGES_BUILD = gcc libc6-dev pkg-config libpcsclite-dev
 PACKAGES_CARD = pcscd vsmartcard-vpcd python3 util-linux
 PACKAGES_DEMO = opensc openssl curl gnutls-bin libengine-pkcs11-openssl
 PACKAGES_TEST = g++ p11-kit libp11-kit-dev
+PACKAGES_DEB = dpkg-dev binutils
 PACKAGES_BENCH = valgrind openssh-client openssh-server
 
 # p11-kit and those who load modules through it look in these places and nowhere else, whatever PREFIX says.
@@ -23,7 +24,7 @@ MAN_PAGES = $(wildcard docs/*.[1578] docs/man/*.[1578])
 MAN_PAGES_JA = $(wildcard docs/man/ja/*.[1578])
 
 .PHONY: all build demo test check deny consumers bench deb install uninstall clean help
-.PHONY: packages-build packages-demo packages-test toolchain
+.PHONY: packages-build packages-deb packages-demo packages-test toolchain
 
 all: build
 
@@ -55,7 +56,7 @@ consumers: packages-test build
 bench: packages-test build
 	@tests/bench/run
 
-deb: packages-build
+deb: packages-deb build
 	@packaging/deb
 
 # The database of advisories is on GitHub; where it can be reached, `cargo deny check advisories` reads it.
@@ -66,11 +67,14 @@ deny:
 packages-build:
 	@tests/install-missing $(PACKAGES_BUILD)
 
+packages-deb:
+	@tests/install-missing $(PACKAGES_DEB)
+
 packages-demo:
 	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO)
 
 packages-test:
-	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_BENCH)
+	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_BENCH)
 	@if [ -x tests/consumers/install ]; then tests/consumers/install; fi
 
 # A minimal toolchain has neither.
