@@ -3,12 +3,12 @@ only. The PIN is given to a question that names the authentication token, never 
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 
-from support.bench import AUTH, MODULE, PASSWORD, PIN, SIGN, Bench, first_line, free_port, wait_for, wait_for_port
-from support.case import Failed, case
+from support.bench import AUTH, MODULE, PASSWORD, PIN, Bench, first_line, wait_for
+from support.case import case
+from support.sshd import Sshd
 
 
 def openssh() -> str:
@@ -33,35 +33,6 @@ def card_key(bench: Bench, certificate: str = "me-auth.pem") -> str:
     """The public key of the card as OpenSSH writes it, made without the module."""
     pem = bench.file("key.pem", bench.sh("openssl", "x509", "-in", bench.certificates / certificate, "-noout", "-pubkey"))
     return " ".join(bench.sh("ssh-keygen", "-i", "-m", "PKCS8", "-f", pem).split()[:2])
-
-
-class Sshd:
-    """An sshd that lets the card's key in."""
-
-    def __init__(self, bench: Bench, key: str) -> None:
-        self.bench, self.port = bench, free_port()
-        if os.geteuid() == 0:
-            bench.sh("mount", "-t", "tmpfs", "tmpfs", "/run")
-            os.mkdir("/run/sshd")
-        bench.sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", bench.dir / "host_key")
-        keys = bench.file("authorized_keys", f'environment="LET_IN=yes" {key}\n')
-        configuration = bench.file("sshd_config", "\n".join([
-            f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {bench.dir}/host_key", f"AuthorizedKeysFile {keys}",
-            "StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
-            "PermitRootLogin prohibit-password", "PermitUserEnvironment yes", "MaxAuthTries 2",
-            f"PidFile {bench.dir}/sshd.pid", "LogLevel VERBOSE", ""]))
-        self.log = bench.start("/usr/sbin/sshd", "-D", "-e", "-f", configuration, name="sshd")
-        wait_for_port(self.port)
-        known = bench.file("known_hosts", "localhost " + (bench.dir / "host_key.pub").read_text())
-        self.options = ["-p", str(self.port), "-o", f"UserKnownHostsFile={known}", "-o", "HostKeyAlias=localhost",
-                        "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=no"]
-
-    def enter(self, *words: str, env: dict[str, str]) -> None:
-        """Logs in and runs something there."""
-        user = getpass.getuser() if os.geteuid() else "root"
-        said = self.bench.sh("ssh", *words, *self.options, f"{user}@localhost", "echo in: $LET_IN", env=env)
-        if "in: yes" not in said:
-            raise Failed(f"not let in:\n{said}\n{self.log.read_text(errors='replace')[-800:]}")
 
 
 @case("ssh", "ssh", "`ssh-keygen -D`; `ssh -I` and `PKCS11Provider` logins to an sshd that allows two tries",

@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-import sys
 
-from support.bench import AUTH, MODULE, PASSWORD, PIN, SIGN, TOOLS, Bench, first_line, need, uri, wait_for
+from support.bench import AUTH, MODULE, PASSWORD, PIN, SIGN, Bench, first_line, need, package, uri, wait_for
 from support.case import case
+from support.sshd import Sshd
 
 TOKENS = ((AUTH, PIN), (SIGN, PASSWORD))
 
@@ -72,7 +72,7 @@ def p11tool(bench: Bench) -> None:
 
 
 @case("p11-kit", "p11-kit", "`list-modules` with our module file; both tokens through p11-kit-proxy",
-      version=lambda: first_line("p11-kit", "--version"), needs=["p11-kit", "pkcs11-tool"], mounts=True)
+      version=lambda: package("p11-kit"), needs=["p11-kit", "pkcs11-tool"], mounts=True)
 def p11_kit(bench: Bench) -> None:
     """The module file of pkcs11-test-config, as every GnuTLS program finds it."""
     bench.register_with_p11_kit()
@@ -83,8 +83,9 @@ def p11_kit(bench: Bench) -> None:
     sign_through(bench, proxy)
 
 
-@case("p11-kit-remote", "p11-kit server", "the card used from another network and mount namespace, without pcscd, over a forwarded socket",
-      version=lambda: first_line("p11-kit", "--version"), needs=["p11-kit", "pkcs11-tool", "unshare"], timeout=120)
+@case("p11-kit-remote", "p11-kit server, ssh -R", "the card used from another network and mount namespace, without pcscd, over a socket that ssh forwards",
+      version=lambda: package("p11-kit"), needs=["p11-kit", "pkcs11-tool", "unshare", "ip", "ssh", "/usr/sbin/sshd"],
+      timeout=120, mounts=True)
 def p11_kit_remote(bench: Bench) -> None:
     """As from a container or another machine: nothing but a socket reaches the other side."""
     # Short, and beside the bench: the name of a socket has 108 bytes.
@@ -92,15 +93,14 @@ def p11_kit_remote(bench: Bench) -> None:
     near, far = folder / "p11", folder / "far"
     bench.start("p11-kit", "server", "--foreground", "--name", near, "--provider", MODULE, "pkcs11:", name="server")
     wait_for(near.exists, "p11-kit server made no socket")
-    # What `ssh -L far:near` or `docker run -v` does: another socket, bytes carried over.
-    bench.start(sys.executable, pathlib.Path(__file__).with_name("_forward.py"), far, near, name="forward")
-    wait_for(far.exists, "the forwarded socket is not there")
+    bench.sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", bench.dir / "software_key")
+    Sshd(bench, (bench.dir / "software_key.pub").read_text().strip()).forward(bench.dir / "software_key", far, near)
+    wait_for(far.exists, "ssh forwards no socket")
     client = library("p11-kit-client.so")
-    inside = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--net", "--mount", "sh", "-c",
-              'mount -t tmpfs tmpfs /run && exec "$@"', "sh", "env", "-u", "PCSCLITE_CSOCK_NAME",
-              f"P11_KIT_SERVER_ADDRESS=unix:path={far}"]
-    alone = bench.sh("unshare", "--net", "ip", "-o", "link").splitlines() if os.geteuid() == 0 else ["lo"]
-    bench.check(len(alone) == 1, "the other side has a network")
+    inside = ["unshare", "--net", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh",
+              "env", "-u", "PCSCLITE_CSOCK_NAME", f"P11_KIT_SERVER_ADDRESS=unix:path={far}"]
+    alone = bench.sh(*inside, "ip", "-o", "link").splitlines()
+    bench.check(len(alone) == 1 and "lo" in alone[0] and "UP" not in alone[0].split("mtu")[0], f"the other side has a network: {alone}")
     sign_through(bench, client, inside)
 
 
