@@ -2,6 +2,14 @@
 //! mechanisms, and every object with every attribute of PKCS#11 3.2 asked, before and after the
 //! login. What belongs here: that a change of the face is seen. `UPDATE_GOLDEN=1` writes it anew.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use std::fmt::Write as _;

@@ -1,6 +1,14 @@
 //! Logging in (product.md, section 4). What belongs here: the promise that no try is wasted, with
 //! the card's counters before and after, and that the card is never left open.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use common::stage::card;

@@ -1,6 +1,14 @@
 //! Objects (PKCS#11 3.2, 4 and 5.7; product.md, section 2). What belongs here: what is found before
 //! and after the login on each kind of card, and what a search costs the card.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use common::{AUTH, PIN, SIGN, Stage, Template};

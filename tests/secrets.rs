@@ -1,6 +1,14 @@
 //! What the log never says (product.md, section 8). What belongs here: everything the module can
 //! do, at the level of trace, and then the search for PINs, certificates, names and data in it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,14 @@
 //! Objects that programs make (PKCS#11 3.2, 5.7). What belongs here: to create, copy, change and
 //! destroy them, and that none of it reaches the card.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use common::{AUTH, PIN, SIGN, Stage, Template};

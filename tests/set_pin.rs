@@ -1,6 +1,14 @@
 //! `C_SetPIN` on both tokens (product.md, section 4). What belongs here: that the new PIN is the
 //! card's, and that nothing is lost when it cannot be.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use common::{AUTH, Mechanism, PASSWORD, PIN, SIGN, Stage};

@@ -1,6 +1,14 @@
 //! Signatures (PKCS#11 3.2, 5.13 and 5.14; product.md, section 3). What belongs here: every
 //! mechanism on both tokens, checked by somebody else, and what never leaves the module.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use common::proof::{data_for, is_signature, key_of};

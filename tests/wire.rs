@@ -1,6 +1,14 @@
 //! The exact APDUs of each verb, as golden files. What belongs here: anything that would make the
 //! card work more, or say something else to it. `UPDATE_GOLDEN=1` writes the files anew.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use common::golden::{self, Script};

@@ -72,7 +72,7 @@ fn answer(rv: CK_RV) -> Answer<()> {
 fn bytes_of(call: impl Fn(*mut CK_BYTE, *mut CK_ULONG) -> Answer<()>) -> Answer<Vec<u8>> {
     let mut length = 0;
     call(ptr::null_mut(), &mut length)?;
-    bytes_into(length as usize, call)
+    bytes_into(size(length), call)
 }
 
 /// An output of variable length into a buffer of so many bytes.
@@ -83,7 +83,7 @@ fn bytes_into(
     let mut buffer = vec![0; room];
     let mut length = room as CK_ULONG;
     call(buffer.as_mut_ptr(), &mut length)?;
-    buffer.truncate(length as usize);
+    buffer.truncate(size(length));
     Ok(buffer)
 }
 
@@ -99,7 +99,12 @@ fn length_told(
         None => ptr::null_mut(),
     };
     let answer = call(place, &mut length);
-    (answer, length as usize)
+    (answer, size(length))
+}
+
+/// A length that fits into memory, as every true one does.
+fn size(length: CK_ULONG) -> usize {
+    usize::try_from(length).unwrap()
 }
 
 /// For functions that only read, whose C type is without `const`.

@@ -4,7 +4,7 @@ use std::ptr;
 
 use cryptoki_sys::*;
 
-use super::{Answer, Caller, call};
+use super::{Answer, Caller, call, size};
 use crate::common::words::Template;
 
 impl Caller {
@@ -24,7 +24,7 @@ impl Caller {
         let mut found = vec![0; most];
         let mut count = 0;
         call!(self.C_FindObjects(session, found.as_mut_ptr(), most as CK_ULONG, &mut count))?;
-        found.truncate(count as usize);
+        found.truncate(size(count));
         Ok(found)
     }
 
@@ -58,10 +58,10 @@ impl Caller {
             ulValueLen: 0,
         };
         call!(self.C_GetAttributeValue(session, object, &mut question, 1))?;
-        let mut value = vec![0_u8; question.ulValueLen as usize];
+        let mut value = vec![0_u8; size(question.ulValueLen)];
         question.pValue = value.as_mut_ptr().cast();
         call!(self.C_GetAttributeValue(session, object, &mut question, 1))?;
-        value.truncate(question.ulValueLen as usize);
+        value.truncate(size(question.ulValueLen));
         Ok(value)
     }
 

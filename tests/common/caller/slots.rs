@@ -4,7 +4,7 @@ use std::ptr;
 
 use cryptoki_sys::*;
 
-use super::{Answer, Caller, call, input};
+use super::{Answer, Caller, call, input, size};
 
 impl Caller {
     /// `C_GetSlotList`, both calls.
@@ -12,9 +12,9 @@ impl Caller {
         let present = CK_BBOOL::from(token_present);
         let mut count = 0;
         call!(self.C_GetSlotList(present, ptr::null_mut(), &mut count))?;
-        let mut slots = vec![0; count as usize];
+        let mut slots = vec![0; size(count)];
         call!(self.C_GetSlotList(present, slots.as_mut_ptr(), &mut count))?;
-        slots.truncate(count as usize);
+        slots.truncate(size(count));
         Ok(slots)
     }
 
@@ -34,9 +34,9 @@ impl Caller {
     pub fn mechanisms(&self, slot: CK_SLOT_ID) -> Answer<Vec<CK_MECHANISM_TYPE>> {
         let mut count = 0;
         call!(self.C_GetMechanismList(slot, ptr::null_mut(), &mut count))?;
-        let mut list = vec![0; count as usize];
+        let mut list = vec![0; size(count)];
         call!(self.C_GetMechanismList(slot, list.as_mut_ptr(), &mut count))?;
-        list.truncate(count as usize);
+        list.truncate(size(count));
         Ok(list)
     }
 
