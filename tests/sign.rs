@@ -196,6 +196,25 @@ fn a_card_that_refuses_pss_has_none_until_it_is_put_in_again() {
 }
 
 #[test]
+fn what_the_configuration_switches_off_is_not_there() {
+    let stage = Stage::configured("plastic", |config| {
+        (config.pss, config.sha1) = (false, false);
+    });
+    let session = stage.logged_in(AUTH);
+    let key = stage.private_key(session);
+    for kind in ALL {
+        let off = [CKM_SHA1_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS_PSS].contains(&kind);
+        let signed = stage.sign_once(session, &Mechanism::usual(kind), key, &data_for(kind));
+        assert_eq!(
+            signed.err(),
+            off.then_some(CKR_MECHANISM_INVALID),
+            "{kind:#x}"
+        );
+    }
+    assert_eq!(signatures(&stage), 5);
+}
+
+#[test]
 fn a_pss_salt_of_another_length_never_leaves() {
     for salt in [0, 20, 64] {
         let stage = Stage::with(&format!("plastic,pss-salt={salt}"));
