@@ -157,7 +157,9 @@ fn another_card_gets_no_pin() {
             stage.reader().insert("other").unwrap();
         }),
         ("between two looks of pcscd", |stage| {
-            stage.reader().swap_silently("other").unwrap()
+            stage.reader().swap_silently("other").unwrap();
+            // No hand is faster, and within this time the module takes the card for the same.
+            std::thread::sleep(std::time::Duration::from_millis(250));
         }),
         ("and reset", |stage| {
             stage.reader().swap_silently("other").unwrap();
@@ -249,9 +251,10 @@ fn opensc_finds_jpki_selected_and_the_pin_not_verified() {
     let stage = Stage::plastic();
     let session = stage.logged_in(AUTH);
     let key = stage.private_key(session);
-    stage.sign_once(session, &usual(), key, b"data").unwrap();
     // OpenSC selects the application once, and after that files in it.
     let mut opensc = stage.neighbour();
+    opensc.select_jpki();
+    stage.sign_once(session, &usual(), key, b"data").unwrap();
     assert_eq!(
         opensc.status(&[0x00, 0xA4, 0x02, 0x0C, 0x02, 0x00, 0x18]),
         0x9000

@@ -1,6 +1,8 @@
 //! One transaction with the JPKI application: select it, do something, leave it.
 //! It speaks in commands and status words and uses `transport` for the bytes. It keeps no PIN.
 
+use std::time::{Duration, Instant};
+
 use log::{debug, warn};
 
 use super::apdu::{Command, Response, StatusWord, reference};
@@ -31,14 +33,18 @@ impl<'a> Conversation<'a> {
         memory: &'a mut Memory,
     ) -> Result<Self, Error> {
         let exchange = channel.begin()?;
-        // A card that shows who it is does so in each transaction: a card that was changed between two
-        // looks of pcscd at the reader is told by nothing else. One without an identity survives our
-        // own power-down: PC/SC has counted no removal since, or the module floor would not be here.
-        if memory.identity.is_some() || (exchange.was_reset() && !memory.powered_down_by_us) {
-            memory.proven = false;
-        }
         if exchange.was_reset() {
             memory.left_selected = false;
+        }
+        // A card that shows who it is does so again after a reset, after a rest, and where it costs
+        // nothing because one READ takes the place of the SELECT. One without an identity survives
+        // our own power-down: PC/SC has counted no removal since, or the module floor would not be here.
+        let doubtful = match memory.identity {
+            Some(_) => exchange.was_reset() || memory.left_selected || has_rested(memory.left_at),
+            None => exchange.was_reset() && !memory.powered_down_by_us,
+        };
+        if doubtful {
+            memory.proven = false;
         }
         Ok(Conversation {
             exchange,
@@ -344,17 +350,18 @@ impl<'a> Conversation<'a> {
     pub(super) fn end(mut self, keep_open: bool) {
         let mut disposition = Disposition::Leave;
         if self.maybe_open && !keep_open {
-            if self.leave() {
-                self.select_for_others();
-            } else {
+            if !self.leave() {
                 disposition = Disposition::PowerDown;
+            } else if !self.exchange.is_alone() {
+                self.select_for_others();
             }
         }
         self.finish(disposition);
     }
 
-    /// Selects JPKI again, with nothing verified. Programs that select it once and expect to find it
-    /// (OpenSC) go on working beside us, and our next transaction need not select it.
+    /// Selects JPKI again, with nothing verified, because other programs are connected to the card.
+    /// One that selects it once and expects to find it (OpenSC) goes on working beside us, and our next
+    /// transaction need not select it. Alone, this APDU is saved.
     fn select_for_others(&mut self) {
         self.memory.left_selected = match self.send(Command::select_jpki()) {
             Ok(response) => response.status == StatusWord::Ok,
@@ -388,6 +395,7 @@ impl<'a> Conversation<'a> {
             self.memory.left_selected = false;
         }
         self.memory.powered_down_by_us = disposition == Disposition::PowerDown;
+        self.memory.left_at = Some(Instant::now());
         if let Err(error) = self.exchange.end(disposition) {
             // Without a card or without a service nothing is open any more.
             debug!("end of the transaction: {error}");
@@ -471,6 +479,15 @@ impl<'a> Conversation<'a> {
         Ok(response)
     }
 }
+
+/// Has nobody talked to the card for so long that somebody could have changed it without pcscd seeing
+/// it? A polled reader is looked at every 400 ms (architecture.md, "What pcscd 1.9 does").
+fn has_rested(left_at: Option<Instant>) -> bool {
+    left_at.is_none_or(|left_at| left_at.elapsed() > REST)
+}
+
+/// Shorter than any hand changes a card, longer than a program needs between two signatures.
+const REST: Duration = Duration::from_millis(200);
 
 /// So many bytes of a certificate hold its serial number, whatever the header looks like: tag and
 /// length twice, version, serial number of up to 20 bytes.

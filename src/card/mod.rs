@@ -6,6 +6,8 @@ pub mod certificate;
 mod conversation;
 pub mod files;
 
+use std::time::Instant;
+
 use log::warn;
 
 use crate::pin::Pin;
@@ -154,6 +156,8 @@ struct Memory {
     powered_down_by_us: bool,
     /// Our last transaction ended with the JPKI application selected.
     left_selected: bool,
+    /// When our last transaction ended.
+    left_at: Option<Instant>,
 }
 
 /// What a card shows without a PIN when it is opened.
@@ -223,6 +227,7 @@ impl JpkiCard {
             leave_by_select: true,
             powered_down_by_us: false,
             left_selected: false,
+            left_at: None,
         };
         let mut card = JpkiCard {
             channel: Some(channel),
