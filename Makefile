@@ -23,7 +23,7 @@ MODULE = $(RELEASE)/libjpki_pkcs11.so
 MAN_PAGES = $(wildcard docs/*.[1578] docs/man/*.[1578])
 MAN_PAGES_JA = $(wildcard docs/man/ja/*.[1578])
 
-.PHONY: all build demo test check deny consumers bench deb install uninstall clean help
+.PHONY: all build demo test check deny consumers bench bench-login deb install uninstall clean help
 .PHONY: packages-build packages-deb packages-demo packages-test toolchain
 
 all: build
@@ -36,6 +36,7 @@ help:
 	@echo 'make uninstall  takes the same files away'
 	@echo 'make consumers  real programs against the module'
 	@echo 'make bench      measurements'
+	@echo 'make bench-login  what a login costs and leaves open, beside OpenSC'
 	@echo 'make deb        a Debian package'
 	@echo 'make deny       licences and sources of the dependencies (needs cargo-deny, no network)'
 
@@ -55,6 +56,10 @@ consumers: packages-test build
 
 bench: packages-test build
 	@tests/bench/run
+
+# What a login costs and leaves open, beside OpenSC: the tables of docs/login.md.
+bench-login: packages-demo build
+	@tests/login/run
 
 deb: packages-deb build
 	@packaging/deb

@@ -185,7 +185,7 @@ impl Slot {
     }
 
     /// `C_Login` for one use of a key that wants it. The one use that came with the login is over,
-    /// also by a failure (PKCS#11 3.2, 4.9: "failing to re-authenticate").
+    /// also by a failure (PKCS#11 3.2, 4.9).
     ///
     /// # Errors
     /// As [`Slot::login`], and `CKR_USER_NOT_LOGGED_IN`.
