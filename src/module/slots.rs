@@ -121,6 +121,9 @@ impl Module {
         }
         let message = match &error {
             transport::Error::NotAuthorised => Message::NotAuthorised,
+            transport::Error::NoService(reason) => Message::PcscdNotRunning {
+                reason: reason.clone(),
+            },
             other => Message::PcscdNotRunning {
                 reason: other.to_string(),
             },
