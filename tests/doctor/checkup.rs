@@ -66,7 +66,7 @@ const CARDS: &[(&str, &str, &[&str], &str, &str)] = &[
             IDLE,
             REVOCATION,
         ],
-        "Androidスマートフォン（スマホ用電子証明書）です。",
+        "Androidスマートフォン（スマホ用電子証明書）があります。",
         "there is: Android phone with My Number certificates.",
     ),
     (
@@ -262,10 +262,11 @@ fn an_empty_reader_is_something_to_do_and_an_idle_one_is_not() {
     let (report, _) = doctor.json(&[]);
     // Drivers of vpcd have two readers.
     let found = findings(&report, "cards");
-    assert!(
-        found.contains(&"reader no-card note -".to_owned()),
-        "{found:?}"
-    );
+    assert!(found.contains(&IDLE.to_owned()), "{found:?}");
+    let (report, _) = doctor.json(&["--reader", "00 01"]);
+    assert_eq!(findings(&report, "cards"), ["reader no-card todo -"]);
+    let (report, _) = doctor.json(&["--reader", "PCD 9"]);
+    assert_eq!(findings(&report, "cards"), ["reader no-such-reader todo -"]);
     pcscd.control(&["remove"]);
     std::thread::sleep(std::time::Duration::from_millis(1200));
     let (report, _) = doctor.json(&[]);

@@ -56,13 +56,7 @@ fn a_pin_is_checked_and_a_last_try_only_after_a_yes() {
 fn no_pin_is_taken_from_a_pipe() {
     let pcscd = Pcscd::start(&[]);
     let doctor = Doctor::new(Some(&pcscd));
-    // A test may itself be run from a terminal: without one there is none to fall back on.
-    let output = std::process::Command::new("setsid")
-        .args(["--wait", crate::support::DOCTOR, "check-pin", "auth"])
-        .env("HOME", doctor.home.path())
-        .stdin(std::process::Stdio::null())
-        .output()
-        .unwrap();
+    let output = doctor.run(&["check-pin", "auth"]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(

@@ -49,11 +49,13 @@ fn everything_is_registered_once_and_undone_without_a_trace() {
     );
     assert_eq!(doctor.home.tree(), before, "a dry run changes nothing");
 
+    // Where the package is installed, p11-kit knows the module already.
+    let packaged = Path::new("/usr/share/p11-kit/modules/jpki-pkcs11.module").exists();
     let (text, status) = doctor.text(&["register"]);
     assert_eq!(status, 0, "{text}");
     assert_eq!(
         text.matches("changed: ").count() + text.matches("created: ").count(),
-        4,
+        if packaged { 3 } else { 4 },
         "{text}"
     );
     let registered = doctor.home.tree();

@@ -190,9 +190,15 @@ impl<'a> Doctor<'a> {
 
     /// Runs it without a terminal.
     pub(crate) fn run(&self, words: &[&str]) -> Output {
-        let mut command = Command::new(DOCTOR);
+        // The tests may be run from a terminal, which the program would find.
+        let mut command = Command::new("setsid");
         self.environment(&mut command);
-        command.args(words).stdin(Stdio::null()).output().unwrap()
+        command
+            .args(["--wait", DOCTOR])
+            .args(words)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 
     /// What it says on standard output, and its exit status.

@@ -7,6 +7,7 @@ use jpki_pkcs11::card::certificate::Certificate;
 use jpki_pkcs11::card::files::{CertificateFile, Role};
 use jpki_pkcs11::messages::Message;
 use jpki_pkcs11::messages::doctor::Finding;
+use jpki_pkcs11::transport::Error::NoCard;
 use serde_json::json;
 
 use crate::Doctor;
@@ -23,16 +24,19 @@ const MONTH: u32 = 30;
 
 /// Checks every reader.
 pub(crate) fn check(doctor: &Doctor, readers: &Readers, report: &mut Report) {
-    if readers.states.is_empty() {
-        report.message("reader", Mark::Todo, &Message::NoReader, json!({}));
+    let meant = |reader: &str| {
+        let named = doctor.arguments.reader.is_some();
+        !named || readers::is_meant(doctor, reader)
+    };
+    if !readers.states.iter().any(|state| meant(&state.name)) {
+        let none = readers::none(doctor, &readers.states);
+        none.report(report, "reader", Mark::Todo, json!({}));
         return;
     }
     let mut opened = Vec::new();
-    for state in &readers.states {
+    for state in readers.states.iter().filter(|state| meant(&state.name)) {
         let card = match &state.insertion {
-            None => Err(card::Error::Transport(
-                jpki_pkcs11::transport::Error::NoCard,
-            )),
+            None => Err(card::Error::Transport(NoCard)),
             Some(_) if readers::is_meant(doctor, &state.name) => {
                 readers::open(&readers.pcsc, &state.name)
             }
@@ -52,12 +56,13 @@ pub(crate) fn check(doctor: &Doctor, readers: &Readers, report: &mut Report) {
         opened.push((state.name.as_str(), card));
     }
     let any = opened.iter().any(|(_, card)| card.is_ok());
-    let inserted = readers.states.iter().any(|state| state.insertion.is_some());
+    let inserted = opened
+        .iter()
+        .any(|(_, card)| !matches!(card, Err(card::Error::Transport(NoCard))));
     for (reader, card) in opened {
         match card {
             Ok(opened) => tell(opened, report),
             Err(error) => {
-                use jpki_pkcs11::transport::Error::NoCard;
                 // An empty reader beside one in use, a bank card beside the card, are nothing to act on.
                 let mark = match error {
                     card::Error::Transport(NoCard) if inserted => Mark::Note,

@@ -1,6 +1,7 @@
 //! Where the module's file is, and whether it is what it should be. It reads the file. It never
 //! loads it.
 
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -79,7 +80,7 @@ enum Fault {
 /// the functions, the version.
 fn examine(path: &Path) -> Result<Option<String>, Fault> {
     let file = fs::read(path).map_err(|error| Fault::Unreadable(error.to_string()))?;
-    let own = env::current_exe().and_then(fs::read).unwrap_or_default();
+    let own = own_start().unwrap_or_default();
     // ELF: magic, class and byte order, then the machine (gABI, figure 4-3). This program runs here,
     // so its own header says what fits.
     let header = |bytes: &[u8]| Some((bytes.get(..6)?.to_vec(), bytes.get(18..20)?.to_vec()));
@@ -89,6 +90,14 @@ fn examine(path: &Path) -> Result<Option<String>, Fault> {
         return Err(Fault::NoModule);
     }
     Ok(version_in(&file))
+}
+
+/// The start of this program's own file.
+fn own_start() -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    let file = fs::File::open(env::current_exe()?)?;
+    file.take(64).read_to_end(&mut start)?;
+    Ok(start)
 }
 
 fn version_in(file: &[u8]) -> Option<String> {

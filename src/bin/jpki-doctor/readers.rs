@@ -6,7 +6,7 @@ use jpki_pkcs11::card::{self, Face, JpkiCard};
 use jpki_pkcs11::messages::doctor::{Finding, Phrase};
 use jpki_pkcs11::messages::{CardKind, Language, Message, Token};
 use jpki_pkcs11::transport::pcsc::Pcsc;
-use jpki_pkcs11::transport::{self, Transport};
+use jpki_pkcs11::transport::{self, ReaderState, Transport};
 use serde_json::Value;
 
 use crate::report::{Mark, Report};
@@ -51,12 +51,7 @@ impl Told {
         match self {
             Told::Message(message) => report.message(check, mark, message, facts),
             Told::Finding(finding, fields) => report.add(check, mark, *finding, fields, facts),
-            Told::Phrase(phrase, fields) => {
-                let reason = phrase.say(report.language(), fields);
-                let reader = String::new();
-                let fields = [("reason", reason), ("reader", reader)];
-                report.add(check, mark, Finding::CardFaulty, &fields, facts);
-            }
+            Told::Phrase(phrase, fields) => report.phrase(check, mark, *phrase, fields, facts),
         }
     }
 }
@@ -107,12 +102,7 @@ pub(crate) fn only_card(doctor: &Doctor) -> Result<Opened, Told> {
         Err(error) => return Err(Told::Message(service::message(&error))),
     };
     let mut found = None;
-    let mut told = match &doctor.arguments.reader {
-        Some(reader) if !states.is_empty() => {
-            Told::Phrase(Phrase::NoSuchReader, vec![("reader", reader.clone())])
-        }
-        _ => Told::Message(Message::NoReader),
-    };
+    let mut told = none(doctor, &states);
     for state in states.iter().filter(|state| is_meant(doctor, &state.name)) {
         if state.insertion.is_none() {
             let reader = state.name.clone();
@@ -126,6 +116,16 @@ pub(crate) fn only_card(doctor: &Doctor) -> Result<Opened, Told> {
         }
     }
     found.ok_or(told)
+}
+
+/// What to say when there is no reader, or none that the user means.
+pub(crate) fn none(doctor: &Doctor, states: &[ReaderState]) -> Told {
+    match &doctor.arguments.reader {
+        Some(reader) if !states.is_empty() => {
+            Told::Phrase(Phrase::NoSuchReader, vec![("reader", reader.clone())])
+        }
+        _ => Told::Message(Message::NoReader),
+    }
 }
 
 /// Opens the card in a reader, a second time if the first attempt was disturbed: contactless cards

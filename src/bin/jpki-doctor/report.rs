@@ -88,6 +88,26 @@ impl Report {
         self.push(check, mark, format!("{finding:?}"), says, next, facts);
     }
 
+    /// Adds a sentence that says what to do by itself.
+    pub(crate) fn phrase(
+        &mut self,
+        check: &'static str,
+        mark: Mark,
+        phrase: Phrase,
+        fields: Fields<'_>,
+        facts: Value,
+    ) {
+        let says = phrase.say(self.language, fields);
+        self.push(
+            check,
+            mark,
+            format!("{phrase:?}"),
+            says,
+            String::new(),
+            facts,
+        );
+    }
+
     /// Adds what the module's own log would say.
     pub(crate) fn message(
         &mut self,

@@ -46,14 +46,14 @@ catalogue! {
         Registered = [
             "{place} loads the module ({file}).", "",
         ], [
-            "{place} はモジュールを読み込みます（{file}）。", "",
+            "{place}はモジュールを読み込みます（{file}）。", "",
         ];
         NotRegistered = [
             "{place} does not load the module ({file}).",
             "If you want to use the card there, run `{command}`.",
         ], [
-            "{place} はモジュールを読み込みません（{file}）。",
-            "そこでカードを使いたいときは、`{command}` を実行してください。",
+            "{place}はモジュールを読み込みません（{file}）。",
+            "そのプログラムでカードを使いたいときは、`{command}` を実行してください。",
         ];
         RegisteredNowhere = [
             "No program loads the module.",
@@ -66,7 +66,7 @@ catalogue! {
             "{place} is set up for a module file that does not exist: {library} ({file}).",
             "Run `{command}` to correct it.",
         ], [
-            "{place} には、存在しないモジュールのファイル {library} が登録されています（{file}）。",
+            "{place}には、存在しないモジュールのファイル {library} が登録されています（{file}）。",
             "`{command}` を実行して直してください。",
         ];
         RootSkipsUserFile = [
@@ -80,7 +80,7 @@ catalogue! {
             "{place} loads OpenSC beside this module ({file}).",
             "OpenSC shows the same card a second time and leaves it unlocked for other programs. If you do not need it there, remove it; otherwise choose the token whose name does not repeat OpenSC's.",
         ], [
-            "{place} は、このモジュールのほかに OpenSC も読み込みます（{file}）。",
+            "{place}は、このモジュールのほかに OpenSC も読み込みます（{file}）。",
             "OpenSC は同じカードを二重に表示し、ほかのプログラムからも使える状態のままにします。要らないときは、そこから OpenSC を外してください。",
         ];
         SandboxedBrowser = [
@@ -112,7 +112,7 @@ catalogue! {
         CardFound = [
             "In the reader \"{reader}\" there is: {kind}.", "",
         ], [
-            "ICカードリーダー「{reader}」にあるのは、{kind}です。", "",
+            "ICカードリーダー「{reader}」に、{kind}があります。", "",
         ];
         CardFaulty = [
             "The card in the reader \"{reader}\" gave an answer that cannot be explained ({reason}).",
@@ -174,9 +174,9 @@ catalogue! {
             "住民票のある市区町村の窓口に相談してください。",
         ];
         RevocationNotAsked = [
-            "Whether a certificate has been revoked was not asked: only the authorities that the law names may ask for it.", "",
+            "Whether a certificate has been revoked was not asked: this program sends nothing over the network.", "",
         ], [
-            "電子証明書が失効していないかどうかは、問い合わせていません。問い合わせができるのは、法令で認められた機関だけです。", "",
+            "電子証明書が失効していないかどうかは、問い合わせていません。このプログラムはネットワークに何も送りません。", "",
         ];
         SignatureMade = [
             "The card signed with the {scheme} scheme in {milliseconds} ms, and the signature fits the {certificate}.", "",

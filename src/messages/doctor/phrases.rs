@@ -19,7 +19,7 @@ catalogue! {
         PlaceP11Kit = "p11-kit", "p11-kit";
         PlaceChromium = "Chromium / Chrome", "Chromium / Chrome";
         PlaceFirefox = "Firefox", "Firefox";
-        PlaceFirefoxPolicy = "Firefox (policy for all users)", "Firefox（全ユーザー向けのポリシー）";
+        PlaceFirefoxPolicy = "Firefox (policy for all users)", "Firefoxの全ユーザー向けポリシー";
         NoSuchReader = "There is no reader whose name contains \"{reader}\".", "名前に「{reader}」を含むリーダーはありません。";
         AskPin = "{pin}: ", "{pin}: ";
         AskNewPin = "New {pin}: ", "新しい{pin}: ";
@@ -40,7 +40,7 @@ catalogue! {
         WouldRemove = "would remove: {path}", "削除の予定: {path}";
         AlreadyRegistered = "{place}: is set up already ({file})", "{place}: 登録済みです（{file}）";
         NotRegisteredHere = "{place}: there is nothing to remove ({file})", "{place}: 登録されていません（{file}）";
-        BrowserRunning = "{place} is running; close it and run this again ({file})", "{place} が動いています。終了してから、もう一度実行してください（{file}）";
+        BrowserRunning = "{place} is running; close it and run this again ({file})", "{place}が動いています。終了してから、もう一度実行してください（{file}）";
         NoProfile = "{place}: there is no profile of this user; start the browser once, or use --system", "{place}: このユーザーのプロファイルがありません。ブラウザーを一度起動するか、--system を使ってください";
         NoDatabaseTool = "{place}: there is no certificate database of this user, and certutil (package libnss3-tools) is missing; start the browser once or install it", "{place}: このユーザーの証明書データベースがなく、certutil（パッケージ libnss3-tools）もありません。ブラウザーを一度起動するか、certutil をインストールしてください";
         NoSystemWide = "{place}: cannot be set up for all users; run this without --system as each user", "{place}: 全ユーザー向けには登録できません。各ユーザーで --system を付けずに実行してください";
