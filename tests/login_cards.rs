@@ -1,6 +1,16 @@
 //! Every kind of card, from the login to the signature. What belongs here: what a login makes visible, and that
 //! no signature leaves us that is not the card's.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::print_stderr,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use common::stage::READER;

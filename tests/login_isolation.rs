@@ -1,6 +1,15 @@
 //! The card is never left open. What belongs here: a second program with a connection of its own, so that the
 //! card keeps its power, that tries to use both keys after every call of ours, whatever comes of the call.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use std::sync::Arc;

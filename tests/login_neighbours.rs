@@ -1,6 +1,15 @@
 //! The login survives other programs. What belongs here: another program does something to the card between any
 //! two of our calls. With the same card the signature succeeds and no try is spent; another card gets no PIN.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use common::stage::READER;
@@ -151,7 +160,8 @@ fn a_card_that_was_taken_out_is_logged_out() {
 
 #[test]
 fn another_card_gets_no_pin() {
-    let swaps: [(&str, fn(&Stage)); 3] = [
+    type Swap = (&'static str, fn(&Stage));
+    let swaps: [Swap; 3] = [
         ("in sight of PC/SC", |stage| {
             stage.take_out();
             stage.reader().insert("other").unwrap();

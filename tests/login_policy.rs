@@ -1,6 +1,14 @@
 //! Keys that want their PIN for each signature (PKCS#11 3.2, 4.9). What belongs here: how long a login for one
 //! signature lasts, under each setting. docs/login.md says which programs can live with which.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use common::{AUTH, Mechanism, PASSWORD, PIN, SIGN, Stage};

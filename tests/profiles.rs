@@ -3,6 +3,15 @@
 //! (`working/doc/profiles/test-cases/pkcs11-v3.2/mandatory` of the public repository
 //! oasis-tcs/pkcs11) is run too, with what its keys are called here.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use std::collections::HashMap;

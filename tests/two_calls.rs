@@ -2,6 +2,14 @@
 //! one byte short, exact, larger (PKCS#11 3.2, 5.2). It expects that a question and a buffer that is
 //! too small touch no card, write nothing, tell the length and leave the operation as it was.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod common;
 
 use common::{AUTH, Mechanism, PIN, Stage, Template};

@@ -2,6 +2,15 @@
 //! whole product, in process. What belongs here: what a fault may lead to, and what it never may.
 //! `sick.rs` has the cards that fail again and again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests fail like tests"
+)]
+
 #[path = "../common/mod.rs"]
 mod common;
 mod fault;
