@@ -19,7 +19,6 @@ MODULE = pathlib.Path(os.environ.get("MODULE", TARGET / "release" / "libjpki_pkc
 # Where the package puts it, and what the configuration files say.
 INSTALLED_MODULE = "/usr/lib/x86_64-linux-gnu/pkcs11/jpki-pkcs11.so"
 CONFIGURATION = ROOT / "pkcs11-test-config"
-PICTURES = ROOT / "docs" / "pictures"
 PIN = "1234"
 PASSWORD = "ABC123"
 AUTHENTICATION = "JPKI (User Authentication PIN)"

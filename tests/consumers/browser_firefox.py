@@ -145,6 +145,21 @@ class Browser:
                     raise
                 time.sleep(0.1)
 
+    def task(self, script, *arguments, seconds=60):
+        """Runs an async function's body, during which dialogs may come, and gives what it returns."""
+        self.chrome("""
+            const shared = Cu.getGlobalForObject(Services), given = JSON.parse(arguments[0]);
+            const state = shared.testTask = Cu.cloneInto({}, shared);
+            window.setTimeout(() => (async (...given) => {%s})(...given).then(
+                value => { state.done = JSON.stringify({value}); },
+                error => { state.done = JSON.stringify({error: error + " " + error.stack}); }), 0);
+            """ % script, json.dumps(arguments))
+        done = json.loads(wait_for("the task", lambda: self.chrome(
+            "return Cu.getGlobalForObject(Services).testTask.done || '';"), seconds))
+        if "error" in done:
+            raise RuntimeError(done["error"])
+        return done.get("value")
+
     def rules(self, *rules):
         """How dialogs are answered from now on: kind of dialog, a text in it, a list of answers. What no
         rule names, or has no answer left, is cancelled. Forgets the dialogs seen so far."""

@@ -4,11 +4,11 @@ openssl program. It never looks at what the browser shows: what arrived at the s
 import hashlib
 import http.server
 import pathlib
-import re
 import socket
 import ssl
 import subprocess
 import threading
+import time
 
 HOST = "site.localhost"
 TLS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -139,38 +139,69 @@ def page(connection, certificate):
             f"<title>{title}</title><style>body{{font:16px sans-serif;margin:2em}}"
             "th{text-align:left;padding:4px 1em 4px 0;vertical-align:top;white-space:nowrap}"
             "td{word-break:break-all}</style>"
-            f"<h1>{title}</h1><table>{table}</table>").encode()
+            f"<h1>{title}</h1><table>{table}</table>")
+    return response(body)
+
+
+def response(html):
+    """An answer of HTTP, after which the connection ends."""
+    body = html.encode()
     head = (f"HTTP/1.1 {http.HTTPStatus.OK.value} OK\r\nContent-Type: text/html\r\n"
             f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n")
     return head.encode() + body
 
 
 class AnnouncingSite:
-    """`openssl s_server`, which announces the names of the CAs whose certificates it takes. Its page
-    shows the certificate that arrived."""
+    """`openssl s_server`, which announces the names of the CAs whose certificates it takes. It prints
+    the certificate of each connection, then the request; the page goes in at its standard input."""
 
     announces = True
 
-    def __init__(self, authority, version, authorities, log, host=HOST):
+    def __init__(self, authority, version, authorities, host=HOST):
         [file] = authorities
         self.version = version
-        self._log = pathlib.Path(log)
+        self.arrivals = []
+        self.failures = []
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         only = {"1.2": "-tls1_2", "1.3": "-tls1_3"}[version]
         self._process = subprocess.Popen(
             ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", authority.server,
              "-key", authority.server_key, "-CAfile", file, "-Verify", "2", "-verify_return_error",
-             "-www", only, "-no_ticket", "-num_tickets", "0", "-no_cache"],
-            stdin=subprocess.DEVNULL, stdout=self._log.open("w"), stderr=subprocess.STDOUT)
+             only, "-no_ticket", "-num_tickets", "0", "-no_cache"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.url = f"https://{host}:{port}/"
+        threading.Thread(target=self._attend, daemon=True).start()
 
     def close(self):
         self._process.terminate()
         self._process.wait()
 
+    def _attend(self):
+        try:
+            self._read()
+        except OSError:
+            pass  # The server has ended.
 
-def fingerprint_in(page_text):
-    """SHA-256 of the certificate that the page of an `AnnouncingSite` shows."""
-    found = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", page_text, re.S)
-    return fingerprint(ssl.PEM_cert_to_DER_cert(found.group(0))) if found else None
+    def _read(self):
+        certificate, inside, request = "", False, b""
+        for line in self._process.stdout:
+            if b"-----BEGIN CERTIFICATE-----" in line:
+                certificate, inside = "", True
+            if inside:
+                certificate += line.decode()
+                inside = b"-----END CERTIFICATE-----" not in line
+            elif b" HTTP/1.1" in line:
+                request = line
+            elif request and line in (b"\r\n", b"\n"):
+                if b"/favicon" not in request:
+                    der = ssl.PEM_cert_to_DER_cert(certificate) if certificate else None
+                    self.arrivals.append(Arrival("TLSv" + self.version, der))
+                request = b""
+                # `q` at the start of what it reads ends the connection.
+                for text in (response("<title>Logged in</title><h1>Logged in</h1>"), b"q\n"):
+                    self._process.stdin.write(text)
+                    self._process.stdin.flush()
+                    time.sleep(0.3)
+            elif b"error" in line.lower():
+                self.failures.append(line.decode().strip())

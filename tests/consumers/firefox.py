@@ -4,20 +4,21 @@
     python3 tests/consumers/firefox.py
 
 Starts its own virtual card (tests/virtual-pcscd). One line of JSON for each case on the standard
-output. CONSUMERS_KEEP=1 keeps the profiles and logs; CONSUMERS_PICTURES=1 renews docs/pictures.
+output. CONSUMERS_KEEP=1 keeps the profiles and logs; CONSUMERS_PICTURES=docs/pictures renews the
+pictures.
 """
 
 import os
 import pathlib
-import subprocess
 import sys
 import time
 
-from browser_card import (AUTHENTICATION, CONFIGURATION, INSTALLED_MODULE, MODULE, PASSWORD, PICTURES,
-                          PIN, SIGNATURE, Card, Rows, add_module, beside_a_virtual_card, check, need,
+from browser_card import (AUTHENTICATION, CONFIGURATION, INSTALLED_MODULE, MODULE, PASSWORD,
+                          PIN, SIGNATURE, Rows, add_module, beside_a_virtual_card, check, need,
                           nss_database, version_of, wait_for, workspace)
+from browser_desk import Desk
 from browser_firefox import Browser, environment
-from browser_site import AnnouncingSite, Authority, Site, fingerprint_in, fingerprint_of
+from browser_site import fingerprint_of
 
 PROGRAM = "/usr/lib/firefox-esr/firefox-esr"
 # Firefox also reads /etc/firefox/policies/policies.json; this folder is there after the installation,
@@ -36,27 +37,8 @@ CHOOSE = ("certificate", AUTHENTICATION, ["ok"] * 20)
 WRONG_PIN = "9999"
 
 
-class Desk:
-    """What all cases share."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.card = Card()
-        self.authority = Authority(folder / "authority")
-        self.wanted = fingerprint_of(self.card.authentication)
-        self.sites = []
-
-    def site(self, version, **more):
-        """A site whose client certificates are those of the authentication CA."""
-        more.setdefault("authorities", [self.card.authentication_ca])
-        self.sites.append(Site(self.authority, version, **more))
-        return self.sites[-1]
-
-    def announcing_site(self, version):
-        """One that says so in its handshake."""
-        self.sites.append(AnnouncingSite(self.authority, version, [self.card.authentication_ca],
-                                         self.folder / f"s_server-{version}.log"))
-        return self.sites[-1]
+class FirefoxDesk(Desk):
+    """With profiles, and Firefoxes that use them."""
 
     def profile(self, name, **preferences):
         """A profile that trusts the sites."""
@@ -95,19 +77,12 @@ def log_in(desk, browser, site, answers):
     """Visits a site and checks that the card's certificate arrived there. The PIN dialogs seen."""
     browser.blank()
     browser.rules(CHOOSE, ("common", AUTHENTICATION, list(answers)))
-    if isinstance(site, AnnouncingSite):
-        browser.visit(site.url, "")
-        page = wait_for("the page of s_server",
-                        lambda: browser.content("return document.body.innerText;"))
-        check(fingerprint_in(page) == desk.wanted, "another certificate arrived")
-        check({"1.2": "TLSv1.2", "1.3": "TLSv1.3"}[site.version] in page, "another version of TLS")
-    else:
-        before = len(site.arrivals)
-        title = browser.visit(site.url, "ogged in")
-        check(title == "Logged in", f"{title}; {site.failures[-3:]}")
-        arrived = site.arrivals[before:]
-        check([one.fingerprint for one in arrived] == [desk.wanted], "another certificate arrived")
-        check(arrived[0].version == "TLSv" + site.version, f"came over {arrived[0].version}")
+    before = len(site.arrivals)
+    title = browser.visit(site.url, "ogged in")
+    check(title == "Logged in", f"{title}; {site.failures[-3:]}")
+    arrived = site.arrivals[before:]
+    check([one.fingerprint for one in arrived] == [desk.wanted], "another certificate arrived")
+    check(arrived[0].version == "TLSv" + site.version, f"came over {arrived[0].version}")
     asked = pins_asked(browser)
     check(SIGNATURE not in asked, "the signature password was asked for")
     return asked
@@ -150,17 +125,6 @@ def device_manager(browser):
     return name
 
 
-def keep_picture(name, png, folder):
-    """Writes a picture into the documentation, when asked to, with few colours to be small."""
-    raw = folder / name
-    raw.write_bytes(png)
-    check(raw.stat().st_size > 5000, f"{name} shows nothing")
-    if os.environ.get("CONSUMERS_PICTURES"):
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["convert", str(raw), "-strip", "+dither", "-colors", "32", f"PNG8:{PICTURES / name}"],
-                       check=True)
-
-
 def by_policy(desk, rows):
     """The module comes by policies.json: as the file is, with the path of the module under test."""
     policies = desk.folder / "policies"
@@ -184,7 +148,7 @@ def by_policy(desk, rows):
             notes.append({"logins": len(asked)})
             check(asked == [AUTHENTICATION], f"PIN dialogs: {asked}")
             notes.append({"note": f"{desk.card.apdus() - before} APDUs from the start of Firefox"})
-            keep_picture("firefox-logged-in.png", browser.picture(height=400), desk.folder)
+            desk.keep_picture("firefox-logged-in.png", browser.picture(height=400))
         with rows.case("second site, no PIN dialog", "1.2") as notes:
             check(log_in(desk, browser, desk.site("1.2"), []) == [], "the PIN was asked for again")
         with rows.case("idle for a minute") as notes:
@@ -209,7 +173,7 @@ def by_policy(desk, rows):
             notes.append({"note": "without the card " + refused})
         with rows.case("device manager") as notes:
             notes.append({"note": device_manager(browser)})
-            keep_picture("firefox-device-manager.png", browser.picture(), desk.folder)
+            desk.keep_picture("firefox-device-manager.png", browser.picture())
     finally:
         status = browser.quit()
     with rows.case("Firefox ends without a crash"):
@@ -299,14 +263,13 @@ def main():
     beside_a_virtual_card()
     need("certutil", "modutil", "openssl", "unshare", "convert", PROGRAM)
     with workspace("firefox") as folder:
-        desk = Desk(folder)
+        desk = FirefoxDesk(folder)
         rows = Rows("Firefox ESR", version_of(PROGRAM), desk.card)
         wanted = sys.argv[1:]
         for part in (by_policy, by_modutil, both_tokens):
             if not wanted or part.__name__ in wanted:
                 part(desk, rows)
-        for site in desk.sites:
-            site.close()
+        desk.close()
     return rows.finish()
 
 
