@@ -111,6 +111,32 @@ fn pins_are_changed_and_back() {
 }
 
 #[test]
+fn a_torn_change_is_not_repeated_and_not_called_good_or_bad() {
+    let pcscd = Pcscd::start(&[]);
+    let doctor = Doctor::new(Some(&pcscd));
+    let mut talk = doctor.talk(&["change-pin", "auth"]);
+    talk.answer("4 digits): ", "1234");
+    talk.answer("New authentication PIN", "4321");
+    // From now on: the proof that it is still this card, the question for the tries, VERIFY, CHANGE.
+    pcscd.control(&["misbehave", "4", "removed-after"]);
+    talk.answer("again: ", "4321");
+    let (text, status) = talk.end();
+    assert!(
+        text.contains("Nobody knows whether the new one is valid"),
+        "{text}"
+    );
+    assert_eq!((status, pcscd.counter("me", "auth_verifies")), (1, 1));
+
+    // The advice that it gives is good: in this case the new one is valid.
+    pcscd.control(&["insert"]);
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    let mut talk = doctor.talk(&["check-pin", "auth"]);
+    talk.answer("4 digits): ", "4321");
+    let (text, status) = talk.end();
+    assert_eq!(status, 0, "{text}");
+}
+
+#[test]
 fn a_last_try_is_not_spent_by_a_change() {
     let pcscd = Pcscd::start(&["--card", "me=plastic,auth-tries=1,sign-tries=0"]);
     let doctor = Doctor::new(Some(&pcscd));
@@ -185,6 +211,10 @@ fn watching_tells_cards_that_come_and_go() {
     let doctor = Doctor::new(Some(&pcscd));
     let mut talk = doctor.talk(&["watch", "--for", "14"]);
     talk.answer("reads well", "");
+    // As when a card is moved away from the right spot and back.
+    pcscd.control(&["misbehave", "2", "one-byte"]);
+    talk.answer("lost: the card does not answer", "");
+    talk.answer("reads well", "");
     pcscd.control(&["remove"]);
     talk.answer("no card", "");
     pcscd.control(&["insert", "bus"]);
@@ -200,5 +230,6 @@ fn watching_tells_cards_that_come_and_go() {
     talk.answer("reads well", "");
     let (text, _) = talk.end();
     assert!(text.contains("reads were good"), "{text}");
+    assert!(!text.contains("0 of 0"), "{text}");
     assert_eq!(pcscd.counter("me", "auth_verifies"), 0);
 }
