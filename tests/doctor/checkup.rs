@@ -267,8 +267,7 @@ fn an_empty_reader_is_something_to_do_and_an_idle_one_is_not() {
     assert_eq!(findings(&report, "cards"), ["reader no-card todo -"]);
     let (report, _) = doctor.json(&["--reader", "PCD 9"]);
     assert_eq!(findings(&report, "cards"), ["reader no-such-reader todo -"]);
-    pcscd.control(&["remove"]);
-    std::thread::sleep(std::time::Duration::from_millis(1200));
+    pcscd.take_out();
     let (report, _) = doctor.json(&[]);
     assert_eq!(findings(&report, "cards"), ["reader no-card todo -"; 2]);
     let (text, _) = doctor.text(&["--lang", "ja"]);

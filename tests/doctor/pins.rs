@@ -128,8 +128,7 @@ fn a_torn_change_is_not_repeated_and_not_called_good_or_bad() {
     assert_eq!((status, pcscd.counter("me", "auth_verifies")), (1, 1));
 
     // The advice that it gives is good: in this case the new one is valid.
-    pcscd.control(&["insert"]);
-    std::thread::sleep(std::time::Duration::from_millis(1200));
+    pcscd.swap("me");
     let mut talk = doctor.talk(&["check-pin", "auth"]);
     talk.answer("4 digits): ", "4321");
     let (text, status) = talk.end();

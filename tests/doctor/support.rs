@@ -130,8 +130,22 @@ impl Pcscd {
 
     /// Puts another card in, and waits until pcscd has seen it.
     pub(crate) fn swap(&self, card: &str) {
-        self.control(&["swap", card]);
-        thread::sleep(Duration::from_millis(1200));
+        self.take_out();
+        self.control(&["insert", card]);
+        // pcscd powers a card that it sees, and powers it off again when nobody uses it.
+        for _ in 0..100 {
+            if self.control(&["verified"]).contains("powered=yes") {
+                break;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        thread::sleep(Duration::from_millis(300));
+    }
+
+    /// Takes the card out, and waits until pcscd has surely seen that: it looks every 400 ms.
+    pub(crate) fn take_out(&self) {
+        self.control(&["remove"]);
+        thread::sleep(Duration::from_millis(1500));
     }
 
     /// One of the counters of a card.
