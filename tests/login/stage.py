@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from pcsc import JPKI, OTHER, Neighbour
+from pcsc import JPKI, UNPOWER, Neighbour
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PINS = [b"1234", b"ABC123"]
@@ -64,7 +64,7 @@ class Bystander(Neighbour):
     def set_right(self):
         """All tries, nothing verified."""
         verify = [bytes([0x00, 0x20, 0x00, file, len(pin)]) + pin for file, pin in zip((0x98, 0x9B), PINS)]
-        self.transaction(JPKI, *verify, OTHER, JPKI)
+        self.transaction(JPKI, *verify, disposition=UNPOWER)
 
 
 def settled():

@@ -148,6 +148,8 @@ ROWS = [
         Row("after `C_Finalize`", 0, attack("sign", "finalize"), None),
         Row("after the program has ended", 0, attack("sign", after_end=True), None),
         Row("after `kill -9`", 0, attack("sign", kill=True), None),
+        Row("while logged in to a phone whose application cannot be left", 0, attack("sign"), None, card="phone"),
+        Row("after `C_Logout` of such a phone", 0, attack("sign", "logout"), None, card="phone"),
         Row("after `kill -9` during a signature; a card that a warm reset logs out", 0, killed_at_work, None, card="resets"),
     ]),
     ("A neighbour between `C_SignUpdate` and `C_SignFinal`", [
