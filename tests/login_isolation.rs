@@ -228,10 +228,6 @@ impl Channel for PanickingChannel {
 }
 
 impl Exchange for PanickingExchange<'_> {
-    fn is_alone(&mut self) -> bool {
-        self.0.is_alone()
-    }
-
     fn was_reset(&self) -> bool {
         self.0.was_reset()
     }

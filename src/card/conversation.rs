@@ -352,21 +352,9 @@ impl<'a> Conversation<'a> {
         if self.maybe_open && !keep_open {
             if !self.leave() {
                 disposition = Disposition::PowerDown;
-            } else if !self.exchange.is_alone() {
-                self.select_for_others();
             }
         }
         self.finish(disposition);
-    }
-
-    /// Selects JPKI again, with nothing verified, because other programs are connected to the card.
-    /// One that selects it once and expects to find it (OpenSC) goes on working beside us, and our next
-    /// transaction need not select it. Alone, this APDU is saved.
-    fn select_for_others(&mut self) {
-        self.memory.left_selected = match self.send(Command::select_jpki()) {
-            Ok(response) => response.status == StatusWord::Ok,
-            Err(_) => false,
-        };
     }
 
     /// Selects another application, which takes away what was verified. False where that is refused.

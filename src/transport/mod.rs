@@ -100,9 +100,6 @@ pub trait Exchange {
     /// Was the card reset or powered since the last transaction of this connection?
     fn was_reset(&self) -> bool;
 
-    /// Is this the only connection to the card? If that cannot be told: no.
-    fn is_alone(&mut self) -> bool;
-
     /// Sends one command, returns the answer with its status word.
     ///
     /// # Errors

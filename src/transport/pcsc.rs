@@ -180,21 +180,6 @@ impl Exchange for Transaction<'_> {
         self.was_reset
     }
 
-    /// PC/SC gives a connection to somebody for himself only if there is no other one; it tells of
-    /// neighbours in no other way. It is shared again at once: a neighbour that wants to connect in
-    /// between hears of a sharing violation, and has to try again as we do.
-    fn is_alone(&mut self) -> bool {
-        let Some(card) = self.inner.as_mut() else {
-            return false;
-        };
-        let mut share = |mode| card.reconnect(mode, Protocols::ANY, pcsc::Disposition::LeaveCard);
-        let alone = share(ShareMode::Exclusive).is_ok();
-        if alone && let Err(error) = share(ShareMode::Shared) {
-            debug!("sharing the card again: {error}");
-        }
-        alone
-    }
-
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Error> {
         let card = self.inner.as_ref().ok_or(Error::Removed)?;
         let mut room = [0; RECEIVE_ROOM];

@@ -1,7 +1,6 @@
 //! A PC/SC service in memory: virtual readers, shared connections, transactions that exclude each
 //! other. It knows the simulator and the module's transport floor. It never looks into an APDU.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -49,8 +48,6 @@ struct Place {
 struct Turn {
     taken: Mutex<bool>,
     free: Condvar,
-    /// Connections to the card.
-    links: AtomicUsize,
 }
 
 impl Desk {
@@ -87,7 +84,6 @@ impl Desk {
         let place = self.place(name)?;
         let insertion = place.insertion().ok_or(Error::NoCard)?;
         place.power();
-        place.turn.links.fetch_add(1, Ordering::Relaxed);
         Ok(Link {
             desk: self.clone(),
             resets: place.reader.resets(),
@@ -216,12 +212,6 @@ impl Link {
     }
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.place.turn.links.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Channel for Link {
     fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error> {
         Ok(Box::new(Link::begin(self)?))
@@ -267,10 +257,6 @@ impl Transaction<'_> {
 }
 
 impl Exchange for Transaction<'_> {
-    fn is_alone(&mut self) -> bool {
-        self.link.place.turn.links.load(Ordering::Relaxed) == 1
-    }
-
     fn was_reset(&self) -> bool {
         self.was_reset
     }
