@@ -244,7 +244,7 @@ impl Exchange for PanickingExchange<'_> {
 
 #[test]
 fn nor_after_a_panic_in_the_middle_of_a_call() {
-    for at in 1..=5 {
+    for at in 1..=4 {
         let stage = Stage::plastic();
         stage.finalize().unwrap();
         let countdown = Arc::new(AtomicI64::new(0));

@@ -94,43 +94,76 @@ fn verbs(profile: &str) -> Script {
 
 #[test]
 fn a_plastic_card() {
-    golden::check("wire/plastic.txt", &verbs("plastic").to_string());
+    check("plastic.txt", || verbs("plastic"));
 }
 
 #[test]
 fn a_card_without_short_identifiers() {
-    let script = verbs("plastic,no-short-identifiers");
-    golden::check("wire/no-short-identifiers.txt", &script.to_string());
+    check("no-short-identifiers.txt", || {
+        verbs("plastic,no-short-identifiers")
+    });
 }
 
 #[test]
 fn a_phone_that_must_be_powered_down() {
-    golden::check("wire/android.txt", &verbs("android").to_string());
+    check("android.txt", || verbs("android"));
 }
 
 #[test]
 fn an_iphone() {
-    golden::check("wire/iphone.txt", &verbs("iphone").to_string());
+    check("iphone.txt", || verbs("iphone"));
 }
 
 #[test]
 fn a_card_that_talks_in_61_and_6c() {
-    golden::check("wire/t0.txt", &verbs("plastic,answers=t0").to_string());
+    check("t0.txt", || verbs("plastic,answers=t0"));
 }
 
 #[test]
-fn a_signature_with_everything_warm_is_five_apdus() {
-    // The proof that it is still this card, VERIFY, the signature, leaving the application (which
-    // forgets the PIN), and selecting it again for other programs that expect to find it.
+fn a_signature_with_everything_warm_is_four_apdus() {
     for slot in [AUTH, SIGN] {
-        let stage = Stage::plastic();
-        let session = stage.logged_in(slot);
-        let key = stage.private_key(session);
-        let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-        let (signed, apdus) = stage.apdus(|| stage.sign_once(session, &rsa, key, b"data"));
-        assert!(signed.is_ok());
-        assert_eq!(apdus, 5);
+        let apdus = (0..3).map(|_| {
+            let stage = Stage::plastic();
+            let session = stage.logged_in(slot);
+            let key = stage.private_key(session);
+            let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+            let (signed, apdus) = stage.apdus(|| stage.sign_once(session, &rsa, key, b"data"));
+            assert!(signed.is_ok());
+            apdus
+        });
+        // The least of three: a machine that pauses between login and signature makes it five.
+        assert_eq!(apdus.min(), Some(4));
     }
+}
+
+#[test]
+fn after_a_rest_the_card_is_proved_once_more() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(AUTH);
+    let mut script = Script::new(&stage);
+    std::thread::sleep(REST);
+    script.step("a signature after a rest", || {
+        sign(&stage, session, CKM_RSA_PKCS);
+    });
+    golden::check("wire/rest.txt", &script.to_string());
+}
+
+/// Longer than the module takes a card for the same without asking it.
+const REST: std::time::Duration = std::time::Duration::from_millis(300);
+
+/// Compares what a script said with its golden file; up to three times, because a machine that pauses
+/// between two steps makes a rest, after which the card is proved once more.
+fn check(file: &str, script: impl Fn() -> Script) -> Script {
+    let file = format!("wire/{file}");
+    for _ in 0..2 {
+        let seen = script();
+        if golden::is(&file, &seen.to_string()) {
+            return seen;
+        }
+    }
+    let seen = script();
+    golden::check(&file, &seen.to_string());
+    seen
 }
 
 /// Looks at every slot, reads the certificate, logs in, signs: a TLS client that has just started.
@@ -152,17 +185,19 @@ fn cold_start(program: &str) -> Script {
 
 #[test]
 fn from_nothing_to_the_first_tls_signature() {
-    let browser = cold_start("firefox");
-    golden::check("wire/cold-start-browser.txt", &browser.to_string());
-    assert!(browser.apdus() <= 20, "{}", browser.apdus());
+    let browser = check("cold-start-browser.txt", || cold_start("firefox"));
+    assert_eq!(browser.apdus(), 18);
     // One more: a program that sees both tokens is told the tries of both PINs.
-    let both = cold_start("curl");
-    golden::check("wire/cold-start.txt", &both.to_string());
-    assert_eq!(both.apdus(), browser.apdus() + 1);
+    let both = check("cold-start.txt", || cold_start("curl"));
+    assert_eq!(both.apdus(), 19);
 }
 
 #[test]
 fn after_what_a_neighbour_did() {
+    check("neighbour.txt", after_what_a_neighbour_did_script);
+}
+
+fn after_what_a_neighbour_did_script() -> Script {
     let stage = Stage::plastic();
     let auth = stage.logged_in(AUTH);
     let mut neighbour = stage.neighbour();
@@ -180,11 +215,15 @@ fn after_what_a_neighbour_did() {
     script.step("C_Login of the other token after a reset", || {
         stage.logged_in(SIGN);
     });
-    golden::check("wire/neighbour.txt", &script.to_string());
+    script
 }
 
 #[test]
 fn what_is_refused() {
+    check("refused.txt", what_is_refused_script);
+}
+
+fn what_is_refused_script() -> Script {
     let stage = Stage::plastic();
     let session = stage.open(AUTH);
     let mut script = Script::new(&stage);
@@ -206,7 +245,7 @@ fn what_is_refused() {
         stage.digest_init(session, &digest).unwrap();
         stage.digest(session, b"data").unwrap();
     });
-    golden::check("wire/refused.txt", &script.to_string());
+    script
 }
 
 #[test]

@@ -3,19 +3,28 @@
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jpki_card_simulator::VirtualReader;
 use jpki_card_simulator::reader::Event;
 
 use super::stage::Stage;
 
+/// Is this what the golden file says?
+pub fn is(file: &str, seen: &str) -> bool {
+    fs::read_to_string(path_of(file)).is_ok_and(|written| written == seen)
+}
+
+fn path_of(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(file)
+}
+
 /// Compares with a golden file, line by line.
 #[track_caller]
 pub fn check(file: &str, seen: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(file);
+    let path = path_of(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, seen).unwrap();
