@@ -140,7 +140,7 @@ impl Module {
         let slot = self.slot(id)?;
         let present = self.is_present(&slot);
         Ok(CK_SLOT_INFO {
-            slotDescription: padded(&description(slot.reader.name(), slot.role)),
+            slotDescription: description(slot.reader.name(), slot.role),
             manufacturerID: padded("jpki-pkcs11"),
             flags: CKF_REMOVABLE_DEVICE | CKF_HW_SLOT | if present { CKF_TOKEN_PRESENT } else { 0 },
             hardwareVersion: CK_VERSION { major: 0, minor: 0 },
@@ -176,7 +176,7 @@ impl Module {
         Ok(CK_TOKEN_INFO {
             label: padded(token_label(slot.role)),
             manufacturerID: padded("JPKI"),
-            model: padded(&model(&token)),
+            model: padded(model(&token)),
             serialNumber: padded(&token.serial),
             flags: CKF_RNG
                 | CKF_LOGIN_REQUIRED
@@ -328,28 +328,24 @@ fn token_label(role: Role) -> &'static str {
 }
 
 /// A phone says so; a card says what its EF 0006 calls it.
-fn model(token: &Inserted) -> String {
-    let name = match token.kind {
+fn model(token: &Inserted) -> &str {
+    match token.kind {
+        Kind::Android => "Android",
+        Kind::Iphone => "iPhone",
+        Kind::Plastic | Kind::Juki if !token.model.is_empty() => &token.model,
         Kind::Plastic => "My Number Card",
-        Kind::Android => return "Android".to_owned(),
-        Kind::Iphone => return "iPhone".to_owned(),
         Kind::Juki => "Juki Card",
-    };
-    if token.model.is_empty() {
-        name.to_owned()
-    } else {
-        token.model.clone()
     }
 }
 
 /// Reader and role, the role always whole: Firefox shows nothing else to tell the two slots apart.
-fn description(reader: &str, role: Role) -> String {
+fn description(reader: &str, role: Role) -> [u8; DESCRIPTION_LENGTH] {
     let role = match role {
         Role::Authentication => " (User Authentication)",
         Role::Signature => " (Digital Signature)",
     };
-    let room = DESCRIPTION_LENGTH.saturating_sub(role.len());
-    format!("{}{role}", cut(reader, room))
+    let reader = cut(reader, DESCRIPTION_LENGTH.saturating_sub(role.len()));
+    field(reader.bytes().chain(role.bytes()))
 }
 
 /// Bytes of `slotDescription`.
@@ -366,8 +362,12 @@ fn cut(text: &str, bytes: usize) -> &str {
 
 /// A text field of PKCS#11: UTF-8, padded with spaces, no NUL.
 fn padded<const N: usize>(text: &str) -> [u8; N] {
+    field(cut(text, N).bytes())
+}
+
+fn field<const N: usize>(bytes: impl Iterator<Item = u8>) -> [u8; N] {
     let mut field = [b' '; N];
-    for (place, byte) in field.iter_mut().zip(cut(text, N).bytes()) {
+    for (place, byte) in field.iter_mut().zip(bytes) {
         *place = byte;
     }
     field

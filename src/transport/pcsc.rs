@@ -36,6 +36,9 @@ struct Questions {
     /// How often it was made. A restarted pcscd counts insertions from the start again; with this
     /// number before its own, an insertion of before the restart is none of after it.
     epoch: u32,
+    /// One for each reader that was asked about, so that polling allocates nothing. None is ever told
+    /// what it has seen: each question is a first one, answered at once.
+    readers: Vec<PcscReaderState>,
 }
 
 impl Pcsc {
@@ -47,11 +50,12 @@ impl Pcsc {
     /// Asks a question, a second time on a fresh context if the first one had died.
     fn ask<T>(
         &self,
-        question: impl Fn(&Context, u32) -> Result<T, pcsc::Error>,
+        mut question: impl FnMut(&Context, u32, &mut Vec<PcscReaderState>) -> Result<T, pcsc::Error>,
     ) -> Result<T, Error> {
         let mut kept = self.questions.lock();
+        let kept = &mut *kept;
         if let Some(context) = &kept.context {
-            match question(context, kept.epoch) {
+            match question(context, kept.epoch, &mut kept.readers) {
                 Err(error) if context_is_dead(error) => debug!("PC/SC context lost: {error}"),
                 answer => return answer.map_err(Error::from),
             }
@@ -60,7 +64,7 @@ impl Pcsc {
         kept.context = None;
         let context = Context::establish(Scope::User)?;
         kept.epoch += 1;
-        let answer = question(&context, kept.epoch);
+        let answer = question(&context, kept.epoch, &mut kept.readers);
         if !matches!(answer, Err(error) if context_is_dead(error)) {
             kept.context = Some(context);
         }
@@ -70,7 +74,7 @@ impl Pcsc {
 
 impl Transport for Pcsc {
     fn survey(&self) -> Result<Vec<ReaderState>, Error> {
-        self.ask(|context, epoch| {
+        self.ask(|context, epoch, _| {
             let mut states = reader_states(context)?;
             status_now(context, &mut states)?;
             Ok(states
@@ -89,11 +93,9 @@ impl Transport for Pcsc {
     }
 
     fn insertion(&self, reader: &str) -> Result<Option<Insertion>, Error> {
-        let name = c_name(reader)?;
-        self.ask(|context, epoch| {
-            let mut states = [PcscReaderState::new(name.as_c_str(), State::UNAWARE)];
-            status_now(context, &mut states)?;
-            let [state] = &states;
+        self.ask(|context, epoch, readers| {
+            let state = state_of(readers, reader)?;
+            status_now(context, std::slice::from_mut(state))?;
             if state
                 .event_state()
                 .intersects(State::UNKNOWN | State::IGNORE)
@@ -255,6 +257,25 @@ fn reader_states(context: &Context) -> Result<Vec<PcscReaderState>, pcsc::Error>
         .into_iter()
         .map(|name| PcscReaderState::new(name, State::UNAWARE))
         .collect())
+}
+
+/// The state of one reader among those that were asked about before; a new one at the first time.
+fn state_of<'a>(
+    known: &'a mut Vec<PcscReaderState>,
+    reader: &str,
+) -> Result<&'a mut PcscReaderState, pcsc::Error> {
+    let found = known
+        .iter()
+        .position(|state| state.name().to_bytes() == reader.as_bytes());
+    let place = match found {
+        Some(place) => place,
+        None => {
+            let name = CString::new(reader).map_err(|_| pcsc::Error::UnknownReader)?;
+            known.push(PcscReaderState::new(name, State::UNAWARE));
+            known.len() - 1
+        }
+    };
+    known.get_mut(place).ok_or(pcsc::Error::UnknownReader)
 }
 
 /// Fills in what the readers hold at this moment.
