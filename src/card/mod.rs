@@ -167,7 +167,7 @@ pub struct Face {
     pub kind: Kind,
     /// Model from EF 0006, without padding; empty when there is none.
     pub model: String,
-    /// EF 0006 as it was read; empty when there is none.
+    /// The start of EF 0006; empty when there is none.
     pub token_information: Vec<u8>,
     /// The authentication certificate.
     pub certificate: Shown,
@@ -441,8 +441,9 @@ impl JpkiCard {
     }
 }
 
-/// EF 0006 is so long, in bytes (jpki-card.md, 2.1).
-const TOKEN_INFORMATION_LENGTH: usize = 160;
+/// So much of EF 0006 tells what we want of it, in bytes: label, manufacturer, model, serial number (jpki-card.md,
+/// 2.1). The rest is the same on every card that was published.
+const TOKEN_INFORMATION_LENGTH: usize = 96;
 
 fn guard(left: u8, last_try: LastTry) -> Result<(), Error> {
     match (left, last_try) {
