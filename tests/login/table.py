@@ -4,8 +4,10 @@ the same card behind the same pcscd. Each row is played by processes; each figur
     table.py MODULE OPENSC        prints Markdown; exits with 1 if the module breaks a promise"""
 
 import os
+import random
 import subprocess
 import sys
+import threading
 import time
 
 from pcsc import Gone
@@ -90,6 +92,37 @@ def killed_at_work(victim, bystander, role):
     return "killed", loot
 
 
+def meanwhile(deed, rounds=40):
+    """Logs in and signs so many times while the bystander does something again and again, at its own pace."""
+    def play(victim, bystander, role):
+        results, over = [], threading.Event()
+
+        def work():
+            while not over.is_set():
+                results.append(deed(bystander))
+
+        if victim.ask("login", PINS[role]) != "CKR_OK":
+            return "no login", None
+        thread = threading.Thread(target=work)
+        thread.start()
+        good = sum(victim.ask("sign") == "CKR_OK" for _ in range(rounds))
+        over.set()
+        thread.join()
+        loot = set().union(*(result for result in results if result))
+        return f"{good} of {rounds} signed", loot if deed is hammer else None
+    return play
+
+
+def hammer(bystander):
+    return bystander.attack()
+
+
+def disturb(bystander):
+    """One of the things that a neighbour may do, or a little rest."""
+    random.choice([bystander.selects_another_application, bystander.resets, bystander.unpowers,
+                   lambda: time.sleep(0.01)])()
+
+
 def neighbour(deed):
     """Logs in and signs, and signs again after the deed. A neighbour's own tries are its own."""
     def play(victim, bystander, role):
@@ -142,6 +175,7 @@ ROWS = [
         Row("while the authentication token is logged in", 0, attack("sign"), None),
         Row("while the signature token is logged in", 1, attack("sign"), None),
         Row("between two `C_SignUpdate`", 0, attack("begin", "update"), None),
+        Row("all the time, while 40 signatures are made", 0, meanwhile(hammer), "40 of 40"),
         Row("after `C_Logout`", 0, attack("sign", "logout"), None),
         Row("after `C_Logout` of the signature token", 1, attack("sign", "logout"), None),
         Row("after `C_CloseSession`", 0, attack("sign", "close"), None),
@@ -157,6 +191,7 @@ ROWS = [
         Row("verifies wrongly (its own try)", 0, neighbour(lambda it: it.verifies_wrongly()), "CKR_OK"),
         Row("resets the card", 0, neighbour(lambda it: it.resets()), "CKR_OK"),
         Row("takes its power", 0, neighbour(lambda it: it.unpowers()), "CKR_OK"),
+        Row("any of these but the wrong PIN, all the time, 40 signatures", 0, meanwhile(disturb), "40 of 40"),
     ]),
     ("Another card between `C_SignInit` and `C_Sign`", [
         Row("in sight of pcscd", 0, swapped("swap"), "0 PINs"),
