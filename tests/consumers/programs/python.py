@@ -4,6 +4,7 @@ virtual environments that tests/consumers/install makes. Standard library only h
 from __future__ import annotations
 
 import pathlib
+import re
 import subprocess
 
 from support.bench import AUTH, MODULE, PASSWORD, PIN, SIGN, TOOLS, Bench, need
@@ -79,3 +80,69 @@ def pyhanko(bench: Bench) -> None:
                         bench.sign_ca, "--trust-replace", twice, ok=False)
         bench.check(said.count("cryptographically sound") == 2, said)
     bench.row.always_authenticate = "yes, with `signing-pin-mode: reauthenticate` / yes, with `skip`"
+
+
+# Tests of pkcs11-check that fail here and why that is right: a card whose two keys are made by the
+# municipality makes, imports and stores nothing.
+NO_AES = "no AES and no other secret keys"
+NO_NEW_KEYS = "makes a key pair (C_GenerateKeyPair)"
+READ_ONLY = "stores an object on the token"
+NOT_OFFERED = "CKR_FUNCTION_NOT_SUPPORTED comes before a look at arguments"
+NOT_OF_A_CARD = {
+    "test_aes_mechanism_available": NO_AES,
+    "test_aes_mechanism_present": NO_AES,
+    "test_has_symmetric_mechanisms": NO_AES,
+    "test_imported_key_has_unavailable": NO_AES,
+    "test_imported_aes_key_reports_not_local_no_key_gen_mechanism": NO_AES,
+    "test_import_aes_key_bytes": NO_AES,
+    "test_extractable_key_value": NO_AES,
+    "test_derive_from_digest": NO_AES,
+    "test_create_object_minimal": NO_AES,
+    "test_create_session_object_in_ro_succeeds": NO_AES,
+    "test_generate_key_null_mechanism": NOT_OFFERED,
+    "test_wrap_key_null_mechanism": NOT_OFFERED,
+    "test_derive_key_null_mechanism": NOT_OFFERED,
+    "test_rsa_pss_sign_p11_verify_crypto": NO_NEW_KEYS,
+    "test_message_sign_single": NO_NEW_KEYS,
+    "test_message_verify_single": NO_NEW_KEYS,
+    "test_message_sign_verify_roundtrip": NO_NEW_KEYS,
+    "test_message_sign_multipart": NO_NEW_KEYS,
+    "test_message_verify_bad_signature": NO_NEW_KEYS,
+    "test_message_verify_multipart": NO_NEW_KEYS,
+    "test_message_verify_multipart_bad_signature": NO_NEW_KEYS,
+    "test_verify_signature_single_shot": NO_NEW_KEYS,
+    "test_verify_signature_multipart": NO_NEW_KEYS,
+    "test_verify_signature_wrong_sig": NO_NEW_KEYS,
+    "test_verify_signature_wrong_key": NO_NEW_KEYS,
+    "test_public_cannot_copy_to_private_object": READ_ONLY,
+    "test_non_private_object_visible_without_login": READ_ONLY,
+    "test_public_sees_non_private_objects": READ_ONLY,
+    "test_user_sees_non_private_objects": READ_ONLY,
+    "test_token_public_object_visible_in_public": READ_ONLY,
+    "test_public_object_remains_after_logout": READ_ONLY,
+    "test_cert_storage_template": READ_ONLY,
+    "test_1mb_data_object": "one megabyte in one object",
+    "test_cancel_after_digest_init_subprocess": "expects C_SessionCancel with no flag to cancel something",
+}
+CATEGORIES = ("interface", "slot", "mechanism", "sign", "digest", "object")
+
+
+@case("pkcs11-check", "pkcs11-check", f"its tests of {', '.join(CATEGORIES)}", timeout=600,
+      version=lambda: version("pkcs11-check", TOOLS / "venv-check/bin"))
+def pkcs11_check(bench: Bench) -> None:
+    """A conformance suite for tokens of all kinds; most of it is for keys that can be made."""
+    command = need(TOOLS / "venv-check/bin/pkcs11-check", "pkcs11-check")
+    passed, failed, skipped = 0, [], 0
+    for category in CATEGORIES:
+        said = bench.sh(command, "test", "--module", MODULE, "--slot", "0", "--skip-slow", "--isolation", "none",
+                        "--category", category, env={"P11TEST_PIN": PIN, "COLUMNS": "200"}, ok=False, timeout=200)
+        summary = re.findall(r"^(?=.* in [\d.]+s).*\bpassed\b.*$", said, re.MULTILINE)
+        count = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped|error)", (summary or [""])[-1])}
+        bench.check(count.get("passed"), f"{category}: no test passed:\n{said[-600:]}")
+        passed, skipped = passed + count["passed"], skipped + count.get("skipped", 0)
+        names = re.findall(r"^FAILED \S*::(\w+)", said, re.MULTILINE)
+        bench.check(len(names) == count.get("failed", 0) and not count.get("error"), f"{category}: unreadable:\n{said[-600:]}")
+        failed += names
+    others = sorted(set(failed) - set(NOT_OF_A_CARD))
+    bench.check(not others, f"failed: {', '.join(others)}")
+    bench.row.reason = f"{passed} passed, {skipped} skipped, {len(failed)} want what no signing card has (the reasons are in programs/python.py)"
