@@ -16,7 +16,7 @@ mod words;
 use std::path::PathBuf;
 
 pub use complaint::{Complaint, Place, Problem};
-pub use documentation::documentation;
+pub use documentation::{documentation, manual};
 pub use keys::{KEYS, Key, VARIABLE_PREFIX, Values, key};
 pub use program::program_name;
 pub use sources::Sources;

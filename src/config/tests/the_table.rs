@@ -183,3 +183,25 @@ fn is_the_one_in_the_page_for_people() {
         );
     }
 }
+
+#[test]
+fn is_the_one_in_the_manual_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/man");
+    for language in Language::ALL {
+        let place = match language {
+            Language::English => root.join("jpki-pkcs11-config.5"),
+            Language::Japanese => root.join("ja/jpki-pkcs11-config.5"),
+        };
+        let entries = manual(language);
+        assert_eq!(entries.matches(".TP\n").count(), KEYS.len());
+        assert_eq!(
+            entries.matches("\\fB").count(),
+            entries.matches("\\fR").count()
+        );
+        assert!(
+            fs::read_to_string(&place).unwrap().contains(&entries),
+            "{} wants these entries:\n{entries}",
+            place.display()
+        );
+    }
+}
