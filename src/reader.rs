@@ -1,9 +1,11 @@
 //! A reader and the card in it: one connection, one lock, whichever of its two slots is asked.
 //! It uses `card` and `transport`. It knows nothing of sessions and logins.
 
+mod strikes;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::debug;
 use parking_lot::Mutex;
@@ -14,6 +16,7 @@ use crate::card::files::{CertificateFile, Kind, Role};
 use crate::card::{self, Access, Face, JpkiCard, Shown};
 use crate::error::{Error, Result, Rv};
 use crate::transport::{self, Insertion, Transport};
+use strikes::Strikes;
 
 /// A reader, by its name, for the whole life of the module.
 pub struct Reader {
@@ -35,6 +38,16 @@ struct Held {
     /// The insertion that `card` belongs to.
     number: u64,
     card: Option<JpkiCard>,
+    /// The card could not be opened.
+    sick: Option<Sick>,
+}
+
+/// A card that cannot be opened, though it may be ours.
+struct Sick {
+    insertion: Insertion,
+    strikes: Strikes,
+    /// What was wrong the last time.
+    error: card::Error,
 }
 
 #[derive(Clone)]
@@ -62,6 +75,8 @@ pub struct Inserted {
     pub pss_refused: AtomicBool,
     certificates: Mutex<Files>,
     tries: Mutex<[Option<u8>; 2]>,
+    /// The card does not tell the tries left.
+    silent: Mutex<Strikes>,
 }
 
 /// What is known of a certificate file.
@@ -199,6 +214,13 @@ impl Reader {
             .transport
             .insertion(&self.name)?
             .ok_or(Rv::TokenNotPresent)?;
+        let began = Instant::now();
+        let mut sick = held.sick.take().filter(|it| it.insertion == insertion);
+        if let Some(resting) = sick.as_ref().filter(|it| it.strikes.rests(began)) {
+            let error = resting.error.clone();
+            held.sick = sick;
+            return Err(error.into());
+        }
         let opened = self.connect_and_open().or_else(|error| match error {
             // Contactless cards fail like this when they have just been laid down.
             card::Error::Transport(transport::Error::Failed(cause)) => {
@@ -215,6 +237,7 @@ impl Reader {
                 *held = Held {
                     number,
                     card: Some(card),
+                    sick: None,
                 };
                 *self.known.lock() = Known::Ours(Arc::clone(&inserted));
                 Ok(inserted)
@@ -226,7 +249,19 @@ impl Reader {
             Err(card::Error::Transport(transport::Error::Removed)) => {
                 Err(Rv::TokenNotPresent.into())
             }
-            Err(other) => Err(other.into()),
+            Err(other) => {
+                if is_sickness(&other) {
+                    let strikes = sick.take().map(|it| it.strikes).unwrap_or_default();
+                    let mut sick = Sick {
+                        insertion,
+                        strikes,
+                        error: other.clone(),
+                    };
+                    sick.strikes.failed(began, Instant::now());
+                    held.sick = Some(sick);
+                }
+                Err(other.into())
+            }
         }
     }
 
@@ -295,6 +330,28 @@ impl Reader {
         }
     }
 
+    /// Tries left of a PIN: as the card told them last or, after a VERIFY without a clear end, as it
+    /// tells them now. A card that does not tell them is not asked at each look.
+    pub fn tries(&self, inserted: &Arc<Inserted>, role: Role) -> Option<u8> {
+        let began = Instant::now();
+        if let Some(left) = inserted.tries(role) {
+            return Some(left);
+        }
+        if inserted.silent.lock().rests(began) {
+            return None;
+        }
+        let asked = self.with_card(inserted, |card| card.tries_left(role));
+        let mut silent = inserted.silent.lock();
+        match &asked {
+            Ok(_) => *silent = Strikes::default(),
+            Err(error) => {
+                debug!("{}: tries left: {error}", self.name);
+                silent.failed(began, Instant::now());
+            }
+        }
+        asked.ok()
+    }
+
     /// A certificate of the card; read once in an insertion. `access`: how to open the file.
     ///
     /// # Errors
@@ -347,6 +404,7 @@ impl Inserted {
             pss_refused: AtomicBool::new(false),
             certificates: Mutex::default(),
             tries: Mutex::default(),
+            silent: Mutex::default(),
         };
         match face.certificate {
             Shown::Open(certificate) => {
@@ -400,6 +458,23 @@ impl Inserted {
     fn note_tries(&self, card: &mut JpkiCard) {
         *self.tries.lock() = Role::ALL.map(|role| card.known_tries(role));
     }
+}
+
+/// Is the card or its reader to blame? Then it may be so the next time too, and take long.
+fn is_sickness(error: &card::Error) -> bool {
+    use transport::Error as T;
+    !matches!(
+        error,
+        card::Error::Transport(
+            T::NoCard
+                | T::Removed
+                | T::NoReader
+                | T::NoService(_)
+                | T::NotAuthorised
+                | T::Busy
+                | T::Cancelled
+        )
+    )
 }
 
 /// 16 hexadecimal digits of the SHA-256 of the authentication certificate's public key: unique, the

@@ -200,17 +200,9 @@ impl Module {
         })
     }
 
-    /// The truth about the PIN, from what the card told last. After a VERIFY without a clear end the
-    /// card is asked again, once.
+    /// The truth about the PIN, from what the card told last.
     fn pin_flags(&self, slot: &Slot, token: &Arc<Inserted>) -> CK_FLAGS {
-        let left = token.tries(slot.role).or_else(|| {
-            let asked = slot
-                .reader
-                .with_card(token, |card| card.tries_left(slot.role));
-            asked
-                .inspect_err(|error| debug!("tries left: {error}"))
-                .ok()
-        });
+        let left = slot.reader.tries(token, slot.role);
         match left {
             Some(0) => CKF_USER_PIN_LOCKED,
             Some(1) => CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY,
