@@ -2,6 +2,7 @@
 //! It knows nothing of what an APDU means. Production is [`pcsc`]; tests mount a card simulator here.
 
 pub mod pcsc;
+mod pulse;
 
 use std::time::Duration;
 

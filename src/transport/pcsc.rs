@@ -10,6 +10,7 @@ use log::debug;
 use parking_lot::Mutex;
 use pcsc::{Card, Context, Protocols, ReaderState as PcscReaderState, Scope, ShareMode, State};
 
+use super::pulse::Pulse;
 use super::{Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch};
 
 /// How long a card that somebody else has just powered off may refuse to be connected. pcscd 1.9 was
@@ -27,6 +28,7 @@ const RECEIVE_ROOM: usize = pcsc::MAX_BUFFER_SIZE;
 pub struct Pcsc {
     /// For questions that cost no APDU.
     questions: Mutex<Questions>,
+    pulse: Pulse,
 }
 
 #[derive(Default)]
@@ -52,12 +54,17 @@ impl Pcsc {
         &self,
         mut question: impl FnMut(&Context, u32, &mut Vec<PcscReaderState>) -> Result<T, pcsc::Error>,
     ) -> Result<T, Error> {
+        // Before the lock: who waits for it is not bounded.
+        self.pulse.check()?;
         let mut kept = self.questions.lock();
         let kept = &mut *kept;
         if let Some(context) = &kept.context {
             match question(context, kept.epoch, &mut kept.readers) {
                 Err(error) if context_is_dead(error) => debug!("PC/SC context lost: {error}"),
-                answer => return answer.map_err(Error::from),
+                answer => {
+                    self.pulse.felt();
+                    return answer.map_err(Error::from);
+                }
             }
         }
         // The dead one goes first: pcscd may be back under the same socket.
@@ -66,6 +73,7 @@ impl Pcsc {
         kept.epoch += 1;
         let answer = question(&context, kept.epoch, &mut kept.readers);
         if !matches!(answer, Err(error) if context_is_dead(error)) {
+            self.pulse.felt();
             kept.context = Some(context);
         }
         answer.map_err(Error::from)
@@ -108,16 +116,37 @@ impl Transport for Pcsc {
 
     fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, Error> {
         let name = c_name(reader)?;
+        self.pulse.check()?;
         let context = Context::establish(Scope::User)?;
         let card = patiently(|| context.connect(&name, ShareMode::Shared, Protocols::ANY))?;
-        Ok(Box::new(Connection { card: Some(card) }))
+        Ok(Box::new(Connection {
+            card: Some(card),
+            pulse: self.pulse.clone(),
+        }))
     }
 
     fn watch(&self) -> Result<Box<dyn Watch>, Error> {
+        self.pulse.check()?;
         Ok(Box::new(Watcher {
-            context: Context::establish(Scope::User)?,
+            context: Some(Context::establish(Scope::User)?),
             states: Vec::new(),
+            pulse: self.pulse.clone(),
         }))
+    }
+}
+
+impl Drop for Pcsc {
+    fn drop(&mut self) {
+        let context = self.questions.get_mut().context.take();
+        let_go(context, &self.pulse);
+    }
+}
+
+/// Drops what the library has to tell pcscd of. When nobody listens it is leaked instead: a program
+/// that wants to end must not wait for a service that hangs.
+fn let_go<T>(handle: Option<T>, pulse: &Pulse) {
+    if pulse.check().is_err() {
+        std::mem::forget(handle);
     }
 }
 
@@ -125,11 +154,14 @@ impl Transport for Pcsc {
 struct Connection {
     /// `None` only while it is dropped.
     card: Option<Card>,
+    pulse: Pulse,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(card) = self.card.take() {
+        if self.pulse.check().is_err() {
+            std::mem::forget(self.card.take());
+        } else if let Some(card) = self.card.take() {
             // Nothing is left open that a reset would have to close, and another program may be in
             // the middle of something. An error means that the card or the service is gone.
             let _ = card.disconnect(pcsc::Disposition::LeaveCard);
@@ -212,16 +244,26 @@ impl Drop for Transaction<'_> {
 
 /// Waits on a context of its own.
 struct Watcher {
-    context: Context,
+    /// `None` only while it is dropped.
+    context: Option<Context>,
     /// As the last call saw them.
     states: Vec<PcscReaderState>,
+    pulse: Pulse,
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let_go(self.context.take(), &self.pulse);
+    }
 }
 
 impl Watch for Watcher {
     fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
         let started = Instant::now();
+        self.pulse.check()?;
+        let context = self.context.as_ref().ok_or(Error::Cancelled)?;
         let known = std::mem::take(&mut self.states);
-        self.states = reader_states(&self.context)?;
+        self.states = reader_states(context)?;
         // A reader that pcscd announces later wakes us too.
         self.states.push(PcscReaderState::new(
             pcsc::PNP_NOTIFICATION(),
@@ -235,8 +277,11 @@ impl Watch for Watcher {
             }
         }
         let timeout = if news { Duration::ZERO } else { timeout };
-        match self.context.get_status_change(timeout, &mut self.states) {
-            Ok(()) | Err(pcsc::Error::Timeout) => Ok(()),
+        match context.get_status_change(timeout, &mut self.states) {
+            Ok(()) | Err(pcsc::Error::Timeout) => {
+                self.pulse.felt();
+                Ok(())
+            }
             Err(pcsc::Error::NoReadersAvailable | pcsc::Error::UnknownReader) => {
                 // An answer that comes at once must not become a busy loop.
                 thread::sleep(timeout.saturating_sub(started.elapsed()));
