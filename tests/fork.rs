@@ -1,0 +1,162 @@
+//! fork, exec, dlopen and exit (PKCS#11 3.2, 5.4: a child of fork starts anew). What belongs here: what a
+//! child may do and what it must never touch. The module is the built library, loaded as programs load it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail like tests"
+)]
+
+mod common;
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use common::caller::forked;
+use common::{AUTH, Mechanism, PIN, Stage, Template};
+use cryptoki_sys::*;
+use jpki_pkcs11::config::Config;
+
+/// In a child: the module is empty, and can be initialised for itself.
+fn works_by_itself(stage: &Stage) -> bool {
+    let caller = stage.caller();
+    if caller.slot_list(true) != Err(CKR_CRYPTOKI_NOT_INITIALIZED)
+        || caller.finalize() != Err(CKR_CRYPTOKI_NOT_INITIALIZED)
+    {
+        return false;
+    }
+    // A desk of its own: a child that used the parent's memory would not touch the parent's card.
+    let desk = common::Desk::default();
+    desk.plug("Reader of the child", common::stage::reader_with("plastic"));
+    let fresh = jpki_pkcs11::ffi::initialize_with(Box::new(desk), Config::default());
+    fresh.is_ok() && caller.slot_list(true).is_ok_and(|slots| slots.len() == 2) && {
+        let session = caller.open_session(AUTH, true);
+        session.is_ok_and(|session| {
+            caller.login(session, CKU_USER, PIN).is_ok()
+                && caller
+                    .find(session, &Template::class(CKO_PRIVATE_KEY))
+                    .is_ok_and(|it| it.len() == 1)
+        })
+    }
+}
+
+#[test]
+fn a_child_is_empty_and_the_parent_goes_on() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(AUTH);
+    for _ in 0..10 {
+        let (status, apdus) = stage.apdus(|| forked(|| works_by_itself(&stage)));
+        assert_eq!(status, Some(0));
+        assert_eq!(apdus, 0, "the child spoke to the parent's card");
+        assert_eq!(stage.state(session), Ok(CKS_RW_USER_FUNCTIONS));
+    }
+    let key = stage.private_key(session);
+    let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+    stage.sign_once(session, &mechanism, key, b"data").unwrap();
+}
+
+#[test]
+fn a_grandchild_too() {
+    let stage = Stage::plastic();
+    let _session = stage.logged_in(AUTH);
+    let status =
+        forked(|| works_by_itself(&stage) && forked(|| works_by_itself(&stage)) == Some(0));
+    assert_eq!(status, Some(0));
+}
+
+#[test]
+fn fork_while_other_threads_sign_poll_and_wait() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(AUTH);
+    let key = stage.private_key(session);
+    let end = Instant::now() + Duration::from_secs(4);
+    let mut children = 0;
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let caller = stage.caller();
+            scope.spawn(move || {
+                let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+                while Instant::now() < end {
+                    if number == 0 {
+                        caller.sign_once(session, &mechanism, key, b"data").unwrap();
+                    } else {
+                        caller.slot_list(true).unwrap();
+                        caller.token_info(AUTH).unwrap();
+                        let _ = caller.wait_for_slot_event(CKF_DONT_BLOCK);
+                    }
+                }
+            });
+        }
+        while Instant::now() < end {
+            // Nothing of the simulator is used here: its locks may be held by a thread that the child
+            // does not have. What is asked of the module needs none of them.
+            let caller = stage.caller();
+            let empty = || {
+                caller.slot_list(true) == Err(CKR_CRYPTOKI_NOT_INITIALIZED)
+                    && caller.state(session) == Err(CKR_CRYPTOKI_NOT_INITIALIZED)
+                    && caller.finalize() == Err(CKR_CRYPTOKI_NOT_INITIALIZED)
+            };
+            assert_eq!(forked(empty), Some(0));
+            children += 1;
+        }
+    });
+    assert!(children > 20, "{children}");
+    assert_eq!(stage.state(session), Ok(CKS_RW_USER_FUNCTIONS));
+    assert_eq!(stage.tries(), (3, 5));
+}
+
+/// The built library, and a small C program that uses it as programs do. It is compiled by the C
+/// compiler that the linker of Rust needs anyway.
+fn c_program(name: &str) -> Output {
+    let here = env!("CARGO_MANIFEST_DIR");
+    let program = env::temp_dir().join(format!("jpki-fork-{}-{name}", std::process::id()));
+    let compiled = Command::new("cc")
+        .args(["-Wall", "-Werror", "-pthread", "-o"])
+        .arg(&program)
+        .arg(format!("{here}/tests/programs/loader.c"))
+        .arg("-ldl")
+        .output()
+        .unwrap();
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    let output = Command::new("timeout")
+        .arg("30")
+        .arg(&program)
+        .args([name.as_ref(), library().as_os_str()])
+        // No pcscd: the life of the library is what is looked at.
+        .env("PCSCLITE_CSOCK_NAME", "/nonexistent/pcscd.comm")
+        .output()
+        .unwrap();
+    fs::remove_file(program).unwrap();
+    output
+}
+
+/// `libjpki_pkcs11.so`, which cargo builds for each test beside its own program's folder.
+fn library() -> std::path::PathBuf {
+    let program = env::current_exe().unwrap();
+    let folder = program.parent().unwrap();
+    let places = [
+        folder.join("libjpki_pkcs11.so"),
+        folder.with_file_name("libjpki_pkcs11.so"),
+    ];
+    let found = places.into_iter().find(|place| place.exists());
+    found.unwrap_or_else(|| panic!("no libjpki_pkcs11.so beside {}", program.display()))
+}
+
+#[test]
+fn the_library_in_a_c_program() {
+    for name in ["reload", "exit", "fork", "exec", "threads"] {
+        let output = c_program(name);
+        let text = [output.stdout, output.stderr].concat();
+        assert!(
+            output.status.success(),
+            "{name}: {} {}",
+            output.status,
+            String::from_utf8_lossy(&text)
+        );
+    }
+}

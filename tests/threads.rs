@@ -1,0 +1,264 @@
+//! Many threads, two readers, cards that are pulled, and a C_Finalize in the middle of everything.
+//! What belongs here: nothing hangs, nothing crashes, each code is one that the standard has for it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests fail like tests, and tell figures"
+)]
+
+mod common;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::stage::reader_with;
+use common::{Caller, Desk, Mechanism, PASSWORD, PIN, Stage, Template, proof};
+use cryptoki_sys::*;
+use jpki_pkcs11::config::Config;
+
+const READERS: [&str; 2] = ["Reader 00", "Reader 01"];
+
+/// Codes that a call may end with when a card is pulled, or somebody else logs out or in, meanwhile.
+const LAWFUL: &[CK_RV] = &[
+    CKR_DEVICE_REMOVED,
+    CKR_TOKEN_NOT_PRESENT,
+    CKR_SESSION_HANDLE_INVALID,
+    CKR_USER_NOT_LOGGED_IN,
+    CKR_USER_ALREADY_LOGGED_IN,
+    CKR_OBJECT_HANDLE_INVALID,
+    CKR_KEY_HANDLE_INVALID,
+    CKR_OPERATION_NOT_INITIALIZED,
+    CKR_OPERATION_ACTIVE,
+    CKR_NO_EVENT,
+    // Between the question for the length and the answer a card came.
+    CKR_BUFFER_TOO_SMALL,
+];
+
+/// Numbers that look random and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+fn two_readers() -> Stage {
+    let desk = Desk::default();
+    for name in READERS {
+        desk.plug(name, reader_with("plastic"));
+    }
+    Stage::on(desk, |_| ())
+}
+
+/// One call out of many, with a session that may be anybody's or nobody's.
+fn something(
+    caller: &Caller,
+    dice: &mut Dice,
+    sessions: &mut Vec<CK_SESSION_HANDLE>,
+) -> Result<(), CK_RV> {
+    let slot = dice.throw(4);
+    let session = match sessions.len() as u64 {
+        0 => 0,
+        length => sessions[dice.throw(length) as usize],
+    };
+    match dice.throw(16) {
+        0 => caller.slot_list(true).map(|_| ()),
+        1 => caller.slot_info(slot).map(|_| ()),
+        2 => caller.token_info(slot).map(|_| ()),
+        3 => caller.mechanisms(slot).map(|_| ()),
+        4 | 5 => caller.open_session(slot, true).map(|it| sessions.push(it)),
+        6 if sessions.len() > 4 => caller.close_session(sessions.remove(0)),
+        7 => caller.state(session).map(|_| ()),
+        8 | 9 => {
+            let slot = caller.session_info(session)?.slotID;
+            let pin = if slot % 2 == 0 { PIN } else { PASSWORD };
+            caller.login(session, CKU_USER, pin)
+        }
+        10 if dice.throw(8) == 0 => caller.logout(session),
+        11 => caller.find(session, &Template::new()).map(|_| ()),
+        12 => caller.random(session, 16).map(|_| ()),
+        13 => caller.wait_for_slot_event(CKF_DONT_BLOCK).map(|_| ()),
+        14 if dice.throw(64) == 0 => caller.close_all_sessions(slot),
+        _ => sign(caller, session),
+    }
+}
+
+/// A signature that comes out is good, whatever the others do.
+fn sign(caller: &Caller, session: CK_SESSION_HANDLE) -> Result<(), CK_RV> {
+    let found = caller.find(session, &Template::class(CKO_PRIVATE_KEY))?;
+    let &[key] = &found[..] else {
+        return Err(CKR_USER_NOT_LOGGED_IN);
+    };
+    let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+    let signature = caller.sign_once(session, &mechanism, key, b"data")?;
+    let modulus = caller.attribute(session, key, CKA_MODULUS)?;
+    assert_eq!(signature.len(), modulus.len());
+    SIGNATURES.fetch_add(1, Ordering::Relaxed);
+    Ok(())
+}
+
+static SIGNATURES: AtomicU64 = AtomicU64::new(0);
+
+#[test]
+fn sixteen_threads_two_readers_and_cards_that_are_pulled() {
+    let stage = two_readers();
+    let (stop, calls, refused) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let start = Instant::now();
+    let mut pulled = 0;
+    thread::scope(|scope| {
+        for number in 0..16 {
+            let caller = stage.caller();
+            let (stop, calls, refused) = (&stop, &calls, &refused);
+            scope.spawn(move || {
+                let mut dice = Dice(0x9E37_79B9 + number);
+                let mut sessions = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    calls.fetch_add(1, Ordering::Relaxed);
+                    if let Err(code) = something(&caller, &mut dice, &mut sessions) {
+                        refused.fetch_add(1, Ordering::Relaxed);
+                        assert!(LAWFUL.contains(&code), "{code:#x}");
+                        if code == CKR_SESSION_HANDLE_INVALID {
+                            sessions.clear();
+                        }
+                    }
+                }
+            });
+        }
+        // The hand that pulls cards.
+        let mut dice = Dice(42);
+        while start.elapsed() < Duration::from_secs(12) {
+            let reader = stage.desk.reader(READERS[dice.throw(2) as usize]);
+            thread::sleep(Duration::from_millis(100 + dice.throw(400)));
+            reader.remove();
+            thread::sleep(Duration::from_millis(dice.throw(60)));
+            reader.insert_again().unwrap();
+            pulled += 1;
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    let signatures = SIGNATURES.load(Ordering::Relaxed);
+    println!(
+        "{calls:?} calls, {refused:?} refused, {signatures} signatures, {pulled} cards pulled"
+    );
+    assert!(signatures > 50 && calls.into_inner() > 1000);
+    for name in READERS {
+        let counters = stage.desk.reader(name).counters().unwrap();
+        assert_eq!((counters.auth_tries, counters.sign_tries), (3, 5));
+    }
+    // And it works on.
+    let session = stage.open(0);
+    let _ = stage.login(session, CKU_USER, PIN);
+    let certificate = stage.find_one(
+        session,
+        &Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]),
+    );
+    let certificate = stage.attribute(session, certificate, CKA_VALUE).unwrap();
+    let key = stage.private_key(session);
+    let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+    let signature = stage.sign_once(session, &mechanism, key, b"data").unwrap();
+    let key = proof::key_of(&certificate);
+    assert!(proof::is_signature(
+        CKM_SHA256_RSA_PKCS,
+        &key,
+        b"data",
+        &signature
+    ));
+}
+
+#[test]
+fn finalize_while_others_are_in_every_function() {
+    let stage = two_readers();
+    let stop = AtomicBool::new(false);
+    let mut longest = Duration::ZERO;
+    thread::scope(|scope| {
+        for number in 0..12 {
+            let caller = stage.caller();
+            let stop = &stop;
+            scope.spawn(move || {
+                let mut dice = Dice(7 + number);
+                let mut sessions = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    if let Err(code) = something(&caller, &mut dice, &mut sessions) {
+                        let lawful = LAWFUL.contains(&code)
+                            || code == CKR_CRYPTOKI_NOT_INITIALIZED
+                            || code == CKR_SLOT_ID_INVALID;
+                        assert!(lawful, "{code:#x}");
+                        sessions.clear();
+                    }
+                }
+            });
+        }
+        for _ in 0..30 {
+            thread::sleep(Duration::from_millis(60));
+            let start = Instant::now();
+            stage.finalize().unwrap();
+            longest = longest.max(start.elapsed());
+            // What was signed before is signed; nothing is left open on a card.
+            let desk = Box::new(stage.desk.clone());
+            jpki_pkcs11::ffi::initialize_with(desk, Config::default()).unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    println!("the longest C_Finalize took {longest:?}");
+    assert!(longest < Duration::from_secs(3), "{longest:?}");
+    for name in READERS {
+        let reader = stage.desk.reader(name);
+        let counters = reader.counters().unwrap();
+        assert_eq!((counters.auth_tries, counters.sign_tries), (3, 5));
+        let open = reader.inserted_card(|card| {
+            use jpki_card_simulator::Role;
+            card.is_verified(Role::Auth) || card.is_verified(Role::Sign)
+        });
+        assert_eq!(open, Ok(false));
+    }
+}
+
+#[test]
+fn two_readers_work_side_by_side() {
+    let stage = two_readers();
+    let slow = jpki_card_simulator::reader::Timing {
+        signature: Duration::from_millis(300),
+        ..Default::default()
+    };
+    let sessions = [0, 2].map(|slot| stage.logged_in(slot));
+    for name in READERS {
+        stage.desk.reader(name).set_timing(slow);
+    }
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for session in sessions {
+            let stage = &stage;
+            scope.spawn(move || {
+                let caller = stage.caller();
+                for _ in 0..3 {
+                    sign(&caller, session).unwrap();
+                }
+            });
+        }
+        // Who polls waits for nobody's signature.
+        for _ in 0..20 {
+            let poll = Instant::now();
+            stage.slot_list(true).unwrap();
+            stage.token_info(0).unwrap();
+            stage.state(sessions[1]).unwrap();
+            assert!(
+                poll.elapsed() < Duration::from_millis(200),
+                "{:?}",
+                poll.elapsed()
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let took = start.elapsed();
+    assert!(
+        took < Duration::from_millis(1700),
+        "one after the other: {took:?}"
+    );
+}
