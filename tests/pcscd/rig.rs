@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
@@ -25,7 +25,7 @@ static RESTARTED: Mutex<Option<Child>> = Mutex::new(None);
 /// The module on the private pcscd.
 pub(crate) struct Rig {
     caller: Caller,
-    _alone: MutexGuard<'static, ()>,
+    _alone: stage::Alone,
 }
 
 impl Rig {
