@@ -230,8 +230,8 @@ class Browser:
 
 
 def environment(home, **more):
-    """A private home for a browser. The module's own settings come from the caller alone."""
-    kept = {key: value for key, value in os.environ.items()
-            if not key.startswith(("XDG_", "JPKI_PKCS11_", "DBUS_", "DISPLAY", "WAYLAND"))}
+    """A private home for a browser, and of the module's settings none but where it logs to."""
+    kept = {key: value for key, value in os.environ.items() if key.startswith("JPKI_PKCS11_LOG")
+            or not key.startswith(("XDG_", "JPKI_", "DBUS_", "DISPLAY", "WAYLAND"))}
     pathlib.Path(home).mkdir(parents=True, exist_ok=True)
     return {**kept, "HOME": str(home), "LC_ALL": "C.UTF-8", "MOZ_CRASHREPORTER_DISABLE": "1", **more}

@@ -35,6 +35,7 @@ PREFERENCES = {
 }
 CHOOSE = ("certificate", AUTHENTICATION, ["ok"] * 20)
 WRONG_PIN = "9999"
+NOTHING = "(?!)"  # matches no title
 
 
 class FirefoxDesk(Desk):
@@ -163,8 +164,7 @@ def by_policy(desk, rows):
             desk.card.remove()
             browser.blank()
             browser.rules(CHOOSE, ("common", AUTHENTICATION, [PIN]))
-            refused = browser.visit(first.url, "ogged in")
-            check(refused.startswith("error"), f"without a card: {refused}")
+            refused = browser.visit(first.url, NOTHING)
             check(pins_asked(browser) == [], "PIN asked for without a card")
             desk.card.insert()
             asked = log_in(desk, browser, first, [PIN])
@@ -189,7 +189,8 @@ def by_modutil(desk, rows):
         with rows.case("module by modutil; wrong PIN, then right; server announces CA names", "1.2") as notes:
             site, before = desk.announcing_site("1.2"), desk.card.counters()
             browser.rules(CHOOSE, ("common", AUTHENTICATION, [WRONG_PIN]))
-            browser.visit(site.url, "^$")  # the second dialog has no answer left and is cancelled
+            # The second dialog has no answer left and is cancelled: no title will do, only an error.
+            browser.visit(site.url, NOTHING)
             wrong = desk.card.counters()
             check(before["auth_tries"] - wrong["auth_tries"] == 1, f"{before} {wrong}")
             asked = log_in(desk, browser, site, [WRONG_PIN, PIN])
