@@ -228,6 +228,10 @@ impl Channel for PanickingChannel {
 }
 
 impl Exchange for PanickingExchange<'_> {
+    fn has_neighbours(&self) -> bool {
+        self.0.has_neighbours()
+    }
+
     fn was_reset(&self) -> bool {
         self.0.was_reset()
     }

@@ -255,3 +255,19 @@ fn a_pin_that_a_neighbour_locked_ends_the_login() {
         0
     );
 }
+
+#[test]
+fn opensc_finds_jpki_selected_and_the_pin_not_verified() {
+    let stage = Stage::plastic();
+    let session = stage.logged_in(AUTH);
+    let key = stage.private_key(session);
+    // OpenSC selects the application once, and after that files in it.
+    let mut opensc = stage.neighbour();
+    opensc.select_jpki();
+    stage.sign_once(session, &usual(), key, b"data").unwrap();
+    assert_eq!(
+        opensc.status(&[0x00, 0xA4, 0x02, 0x0C, 0x02, 0x00, 0x18]),
+        0x9000
+    );
+    assert_eq!(opensc.sign_auth(), 0x6982);
+}

@@ -352,9 +352,21 @@ impl<'a> Conversation<'a> {
         if self.maybe_open && !keep_open {
             if !self.leave() {
                 disposition = Disposition::PowerDown;
+            } else if self.exchange.has_neighbours() {
+                self.select_for_neighbours();
             }
         }
         self.finish(disposition);
+    }
+
+    /// Selects JPKI again, with nothing verified: a neighbour that selects it once and expects to find
+    /// it (OpenSC) goes on working, and our own next transaction need not select it. Without
+    /// neighbours this APDU is saved.
+    fn select_for_neighbours(&mut self) {
+        self.memory.left_selected = match self.send(Command::select_jpki()) {
+            Ok(response) => response.status == StatusWord::Ok,
+            Err(_) => false,
+        };
     }
 
     /// Selects another application, which takes away what was verified. False where that is refused.

@@ -1,6 +1,7 @@
 //! The bottom floor as the others see it: readers, connections, transactions, bytes.
 //! It knows nothing of what an APDU means. Production is [`pcsc`]; tests mount a card simulator here.
 
+mod neighbours;
 pub mod pcsc;
 mod pulse;
 
@@ -100,6 +101,9 @@ pub enum Disposition {
 pub trait Exchange {
     /// Was the card reset or powered since the last transaction of this connection?
     fn was_reset(&self) -> bool;
+
+    /// May another program be connected to the card? No APDU.
+    fn has_neighbours(&self) -> bool;
 
     /// Sends one command, returns the answer with its status word.
     ///

@@ -10,6 +10,7 @@ use log::debug;
 use parking_lot::Mutex;
 use pcsc::{Card, Context, Protocols, ReaderState as PcscReaderState, Scope, ShareMode, State};
 
+use super::neighbours::{self, Ours};
 use super::pulse::Pulse;
 use super::{Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch};
 
@@ -34,7 +35,7 @@ pub struct Pcsc {
 #[derive(Default)]
 struct Questions {
     /// Made at the first question, and again when it has died with pcscd.
-    context: Option<Context>,
+    context: Option<(Context, Ours)>,
     /// How often it was made. A restarted pcscd counts insertions from the start again; with this
     /// number before its own, an insertion of before the restart is none of after it.
     epoch: u32,
@@ -58,7 +59,7 @@ impl Pcsc {
         self.pulse.check()?;
         let mut kept = self.questions.lock();
         let kept = &mut *kept;
-        if let Some(context) = &kept.context {
+        if let Some((context, _)) = &kept.context {
             match question(context, kept.epoch, &mut kept.readers) {
                 Err(error) if context_is_dead(error) => debug!("PC/SC context lost: {error}"),
                 answer => {
@@ -69,12 +70,12 @@ impl Pcsc {
         }
         // The dead one goes first: pcscd may be back under the same socket.
         kept.context = None;
-        let context = Context::establish(Scope::User)?;
+        let (context, ours) = establish()?;
         kept.epoch += 1;
         let answer = question(&context, kept.epoch, &mut kept.readers);
         if !matches!(answer, Err(error) if context_is_dead(error)) {
             self.pulse.felt();
-            kept.context = Some(context);
+            kept.context = Some((context, ours));
         }
         answer.map_err(Error::from)
     }
@@ -117,18 +118,19 @@ impl Transport for Pcsc {
     fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, Error> {
         let name = c_name(reader)?;
         self.pulse.check()?;
-        let context = Context::establish(Scope::User)?;
+        let (context, ours) = establish()?;
         let card = patiently(|| context.connect(&name, ShareMode::Shared, Protocols::ANY))?;
         Ok(Box::new(Connection {
             card: Some(card),
             pulse: self.pulse.clone(),
+            _ours: ours,
         }))
     }
 
     fn watch(&self) -> Result<Box<dyn Watch>, Error> {
         self.pulse.check()?;
         Ok(Box::new(Watcher {
-            context: Some(Context::establish(Scope::User)?),
+            context: Some(establish()?),
             states: Vec::new(),
             pulse: self.pulse.clone(),
         }))
@@ -155,6 +157,7 @@ struct Connection {
     /// `None` only while it is dropped.
     card: Option<Card>,
     pulse: Pulse,
+    _ours: Ours,
 }
 
 impl Drop for Connection {
@@ -214,6 +217,10 @@ impl Exchange for Transaction<'_> {
         self.was_reset
     }
 
+    fn has_neighbours(&self) -> bool {
+        neighbours::anybody_else()
+    }
+
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Error> {
         let card = self.inner.as_ref().ok_or(Error::Removed)?;
         let mut room = [0; RECEIVE_ROOM];
@@ -245,7 +252,7 @@ impl Drop for Transaction<'_> {
 /// Waits on a context of its own.
 struct Watcher {
     /// `None` only while it is dropped.
-    context: Option<Context>,
+    context: Option<(Context, Ours)>,
     /// As the last call saw them.
     states: Vec<PcscReaderState>,
     pulse: Pulse,
@@ -261,7 +268,7 @@ impl Watch for Watcher {
     fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
         let started = Instant::now();
         self.pulse.check()?;
-        let context = self.context.as_ref().ok_or(Error::Cancelled)?;
+        let (context, _) = self.context.as_ref().ok_or(Error::Cancelled)?;
         let known = std::mem::take(&mut self.states);
         self.states = reader_states(context)?;
         // A reader that pcscd announces later wakes us too.
@@ -290,6 +297,11 @@ impl Watch for Watcher {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// A connection to pcscd, counted as ours.
+fn establish() -> Result<(Context, Ours), pcsc::Error> {
+    Ok((Context::establish(Scope::User)?, Ours::new()))
 }
 
 /// All readers, with nothing known about them.

@@ -1,6 +1,7 @@
 //! A PC/SC service in memory: virtual readers, shared connections, transactions that exclude each
 //! other. It knows the simulator and the module's transport floor. It never looks into an APDU.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,6 +49,8 @@ struct Place {
 struct Turn {
     taken: Mutex<bool>,
     free: Condvar,
+    /// Connections to the card.
+    links: AtomicUsize,
 }
 
 impl Desk {
@@ -84,6 +87,7 @@ impl Desk {
         let place = self.place(name)?;
         let insertion = place.insertion().ok_or(Error::NoCard)?;
         place.power();
+        place.turn.links.fetch_add(1, Ordering::Relaxed);
         Ok(Link {
             desk: self.clone(),
             resets: place.reader.resets(),
@@ -212,6 +216,12 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.place.turn.links.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Channel for Link {
     fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error> {
         Ok(Box::new(Link::begin(self)?))
@@ -257,6 +267,10 @@ impl Transaction<'_> {
 }
 
 impl Exchange for Transaction<'_> {
+    fn has_neighbours(&self) -> bool {
+        self.link.place.turn.links.load(Ordering::Relaxed) > 1
+    }
+
     fn was_reset(&self) -> bool {
         self.was_reset
     }

@@ -135,6 +135,10 @@ impl Exchange for Playing<'_> {
         false
     }
 
+    fn has_neighbours(&self) -> bool {
+        false
+    }
+
     fn transmit(&mut self, command: &[u8]) -> std::result::Result<Vec<u8>, Error> {
         let file = match *command {
             [0x00, 0xB0, file, ..] if file & 0x80 == 0 => self.file,
