@@ -9,7 +9,7 @@ import re
 from support.bench import AUTH, MODULE, PASSWORD, PIN, SIGN, Bench, first_line, free_port, package, wait_for_port
 from support.case import Failed, case
 from support.documents import pdf, verify_cms, verify_pdf
-from support.tls import Site, both_versions, mark, server_certificate
+from support.tls import both_versions, mark, server_certificate
 
 GET = "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
 NO = {"JPKI_PKCS11_ALWAYS_AUTHENTICATE": "no"}

@@ -83,7 +83,8 @@ def p11_kit(bench: Bench) -> None:
     sign_through(bench, proxy)
 
 
-@case("p11-kit-remote", "p11-kit server, ssh -R", "the card used from another network and mount namespace, without pcscd, over a socket that ssh forwards",
+@case("p11-kit-remote", "p11-kit server, ssh -R",
+      "the card used from another network and mount namespace, without pcscd, over a socket that ssh forwards",
       version=lambda: package("p11-kit"), needs=["p11-kit", "pkcs11-tool", "unshare", "ip", "ssh", "/usr/sbin/sshd"],
       timeout=120, mounts=True)
 def p11_kit_remote(bench: Bench) -> None:
