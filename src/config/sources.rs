@@ -87,8 +87,15 @@ fn is_privileged() -> bool {
     }
 }
 
+#[cfg(target_os = "linux")]
 fn has_capabilities() -> bool {
     rustix::thread::capabilities(None).is_ok_and(|sets| !sets.permitted.is_empty())
+}
+
+/// Other systems have no `/proc/self/auxv` that could be hidden: should one, be careful.
+#[cfg(not(target_os = "linux"))]
+fn has_capabilities() -> bool {
+    true
 }
 
 /// Looks for `AT_SECURE` in an auxiliary vector: pairs of native words, type and value.
