@@ -11,6 +11,7 @@ PACKAGES_CARD = pcscd vsmartcard-vpcd python3 util-linux
 PACKAGES_DEMO = opensc openssl curl gnutls-bin libengine-pkcs11-openssl
 PACKAGES_TEST = g++ p11-kit libp11-kit-dev
 PACKAGES_DEB = dpkg-dev binutils
+PACKAGES_PRIVACY = strace
 PACKAGES_BENCH = valgrind openssh-client openssh-server
 
 # p11-kit and those who load modules through it look in these places and nowhere else, whatever PREFIX says.
@@ -20,10 +21,12 @@ P11_CONFIGS ?= $(or $(shell pkg-config --variable=p11_module_configs p11-kit-1 2
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
 MODULE = $(RELEASE)/libjpki_pkcs11.so
-MAN_PAGES = $(wildcard docs/*.[1578] docs/man/*.[1578])
+# The simulator is not installed here: make deb has a package of it.
+MAN_PAGES = $(filter-out %/jpki-card-simulator.1,$(wildcard docs/man/*.[1578]))
+PAGES = docs/configuration.md docs/faq.md docs/faq.ja.md docs/privacy.md docs/privacy.ja.md docs/login.md
 MAN_PAGES_JA = $(wildcard docs/man/ja/*.[1578])
 
-.PHONY: all build demo test check deny consumers bench bench-login deb install uninstall clean help
+.PHONY: all build demo test check deny consumers bench bench-login deb dist install uninstall clean help
 .PHONY: packages-build packages-deb packages-demo packages-test toolchain
 
 all: build
@@ -37,7 +40,8 @@ help:
 	@echo 'make consumers  real programs against the module'
 	@echo 'make bench      measurements'
 	@echo 'make bench-login  what a login costs and leaves open, beside OpenSC'
-	@echo 'make deb        a Debian package'
+	@echo 'make deb        Debian packages'
+	@echo 'make dist       a source tarball that builds without a network'
 	@echo 'make deny       licences and sources of the dependencies (needs cargo-deny, no network)'
 
 build: packages-build
@@ -62,7 +66,11 @@ bench-login: packages-demo build
 	@tests/login/run
 
 deb: packages-deb build
-	@packaging/deb
+	@tests/package/build
+
+# With all crates that it needs: it builds without a network.
+dist:
+	@tests/package/dist
 
 # The database of advisories is on GitHub; where it can be reached, `cargo deny check advisories` reads it.
 deny:
@@ -79,7 +87,7 @@ packages-demo:
 	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO)
 
 packages-test:
-	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_BENCH)
+	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_PRIVACY) $(PACKAGES_BENCH)
 	@if [ -x tests/consumers/install ]; then tests/consumers/install; fi
 
 # A minimal toolchain has neither.
@@ -95,7 +103,7 @@ install:
 	sed 's/^module:.*/module: jpki-pkcs11.so/' pkcs11-test-config/p11-kit/jpki-pkcs11.module \
 	    > $(DESTDIR)$(P11_CONFIGS)/jpki-pkcs11.module
 	$(INSTALL) -D -m 644 pkcs11-test-config/config.toml $(DESTDIR)$(PREFIX)/share/doc/jpki-pkcs11/config.toml
-	$(INSTALL) -m 644 README.md README.ja.md docs/configuration.md LICENSE-APACHE LICENSE-MIT $(DESTDIR)$(PREFIX)/share/doc/jpki-pkcs11/
+	$(INSTALL) -m 644 README.md README.ja.md $(PAGES) LICENSE-APACHE LICENSE-MIT $(DESTDIR)$(PREFIX)/share/doc/jpki-pkcs11/
 	if [ -e include/jpki_pkcs11.h ]; then $(INSTALL) -D -m 644 include/jpki_pkcs11.h $(DESTDIR)$(PREFIX)/include/jpki_pkcs11.h; fi
 	if [ -e $(RELEASE)/jpki-doctor ]; then $(INSTALL) -D -m 755 $(RELEASE)/jpki-doctor $(DESTDIR)$(PREFIX)/bin/jpki-doctor; fi
 	for page in $(MAN_PAGES); do \
