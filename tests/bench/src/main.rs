@@ -20,6 +20,7 @@ jpki-bench table MODULE OPENSC RUNS JSON   the whole table; the figures also go 
 jpki-bench count MODULE                    APDUs of each step and program, one a line
 jpki-bench client MODULE STEP              one step with any PKCS#11 module
 jpki-bench floor STEP                      one step with bare PC/SC
+jpki-bench peak MODULE                     KiB at the most of a process that logs in and signs once
 jpki-bench hot CALL ROUNDS                 one call of this module in-process, for callgrind
 jpki-bench allocations                     allocations of each call of this module
 jpki-bench record                          a new tests/bench/card.trace";
@@ -62,6 +63,13 @@ fn run(words: &[&str]) -> Result<()> {
             print(&client::run(step, Path::new(module))?.to_json())
         }
         ["floor", name] => print(&floor::run(Step::parse(name).ok_or("no such step")?)?.to_json()),
+        ["peak", module] => {
+            client::run(Step::LoginAuthentication, Path::new(module))?;
+            let status = fs::read_to_string("/proc/self/status")?;
+            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let peak = peak.and_then(|peak| peak.split_whitespace().next());
+            print(&peak.ok_or("the kernel does not tell")?)
+        }
         ["hot", call, rounds] => hot::repeat(call, rounds.parse()?),
         ["record"] => print(&hot::record()?),
         ["allocations"] => hot::allocations().and_then(|text| print(&text)),
@@ -95,7 +103,7 @@ impl Contest {
             let parallel = parallel::run(&self.module, timing)?;
             tell("VIRTUAL_CARD_CONTROL_2", "remove")?;
             settle();
-            print(&format!("Side by side: `{parallel}`\n"))?;
+            print(&parallel::sentence(&parallel))?;
             let figures = json!({ "steps": report::json(&rows), "parallel": parallel });
             all.insert(timing.name.to_owned(), figures);
         }

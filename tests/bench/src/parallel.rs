@@ -55,6 +55,25 @@ pub fn run(module: &Path, timing: Timing) -> Result<Value> {
     }))
 }
 
+/// The same for people.
+pub fn sentence(figures: &Value) -> String {
+    let number = |name: &str| {
+        figures
+            .get(name)
+            .and_then(Value::as_f64)
+            .unwrap_or(f64::NAN)
+    };
+    let (each, threads) = (number("signatures_each"), number("threads"));
+    format!(
+        "{each} signatures in one reader: {:.0} ms; in two readers at once, {each} each: {:.0} ms. {threads} threads on one reader: \
+         {:.0} ms for each signature, of which the card is idle for {:.1} ms (its own RSA of 2 ms included).\n",
+        number("one_reader_ms"),
+        number("two_readers_ms"),
+        number("threads_ms") / (threads * each),
+        number("idle_ms_per_signature"),
+    )
+}
+
 /// Milliseconds until one thread for each slot has signed [`EACH`] times.
 fn at_once(client: &Pkcs11, slots: &[Slot]) -> Result<f64> {
     let started = Instant::now();
