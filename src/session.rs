@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::card::certificate::Certificate;
 use crate::error::{Result, Rv};
-use crate::mechanism::{Hash, Hasher, Message, Padding};
+use crate::mechanism::{Hash, Hasher, Mechanism, Message, Padding};
 use crate::reader::Inserted;
 use crate::slot::{Authenticated, Slot};
 
@@ -113,6 +113,25 @@ impl Session {
         }
     }
 
+    /// What every `…Init` does with its mechanism: with none (NULL) it ends the operation under way; with
+    /// one it puts the new operation in its place, if that is free.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_ACTIVE`; `CKR_ARGUMENTS_BAD` when there is nothing to end; what `operation` says.
+    pub fn init<T>(
+        &self,
+        mechanism: Option<Mechanism>,
+        place: impl FnOnce(&mut Operations) -> &mut Option<T>,
+        operation: impl FnOnce(&Mechanism) -> Result<T>,
+    ) -> Result<()> {
+        let mut operations = self.operations.lock();
+        let place = place(&mut operations);
+        match mechanism {
+            None => cancel(place),
+            Some(mechanism) => begin(place, || operation(&mechanism)),
+        }
+    }
+
     /// Is the user logged in to its token?
     pub fn is_logged_in(&self) -> bool {
         self.slot.is_logged_in(&self.inserted)
@@ -192,7 +211,7 @@ pub fn begin<T>(place: &mut Option<T>, operation: impl FnOnce() -> Result<T>) ->
 ///
 /// # Errors
 /// `CKR_ARGUMENTS_BAD`.
-pub fn cancel<T>(place: &mut Option<T>) -> Result<()> {
+fn cancel<T>(place: &mut Option<T>) -> Result<()> {
     place.take().map(|_| ()).ok_or(Rv::ArgumentsBad.into())
 }
 

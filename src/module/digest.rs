@@ -7,7 +7,7 @@ use crate::error::{Result, Rv};
 use crate::mechanism::Mechanism;
 use crate::object::token::TokenObject;
 use crate::output::{Output, Room};
-use crate::session::{Digesting, begin, cancel, take, under_way};
+use crate::session::{Digesting, take, under_way};
 
 impl Module {
     /// `C_DigestInit`. `mechanism`: `None` ends what is under way.
@@ -20,18 +20,18 @@ impl Module {
         mechanism: Option<Mechanism>,
     ) -> Result<()> {
         let session = self.session(handle)?;
-        let mut operations = session.operations.lock();
-        let Some(mechanism) = mechanism else {
-            return cancel(&mut operations.digest);
-        };
-        begin(&mut operations.digest, || {
-            let hash = session.slot.offer(&session.inserted).hash(&mechanism)?;
-            Ok(Digesting {
-                hash,
-                hasher: hash.start(),
-                in_parts: false,
-            })
-        })
+        session.init(
+            mechanism,
+            |operations| &mut operations.digest,
+            |mechanism| {
+                let hash = session.slot.offer(&session.inserted).hash(mechanism)?;
+                Ok(Digesting {
+                    hash,
+                    hasher: hash.start(),
+                    in_parts: false,
+                })
+            },
+        )
     }
 
     /// `C_Digest`.

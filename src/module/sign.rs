@@ -11,7 +11,7 @@ use crate::error::{Result, Rv};
 use crate::mechanism::{Mechanism, Message};
 use crate::object::token::TokenObject;
 use crate::output::{Output, Room};
-use crate::session::{MessageSigning, Session, Signing, begin, cancel, take, under_way};
+use crate::session::{MessageSigning, Session, Signing, begin, take, under_way};
 use crate::slot::Authenticated;
 
 impl Module {
@@ -27,20 +27,20 @@ impl Module {
         key: CK_OBJECT_HANDLE,
     ) -> Result<()> {
         let session = self.session(handle)?;
-        let mut operations = session.operations.lock();
-        let Some(mechanism) = mechanism else {
-            return cancel(&mut operations.sign);
-        };
-        begin(&mut operations.sign, || {
-            let padding = session.slot.offer(&session.inserted).padding(&mechanism)?;
-            let certificate = self.signing_key(&session, key)?;
-            Ok(Signing {
-                certificate,
-                message: Message::new(padding),
-                in_parts: false,
-                authenticated: None,
-            })
-        })
+        session.init(
+            mechanism,
+            |operations| &mut operations.sign,
+            |mechanism| {
+                let padding = session.slot.offer(&session.inserted).padding(mechanism)?;
+                let certificate = self.signing_key(&session, key)?;
+                Ok(Signing {
+                    certificate,
+                    message: Message::new(padding),
+                    in_parts: false,
+                    authenticated: None,
+                })
+            },
+        )
     }
 
     /// The certificate of the token's private key, if the handle is that of the key.
@@ -136,20 +136,20 @@ impl Module {
         key: CK_OBJECT_HANDLE,
     ) -> Result<()> {
         let session = self.session(handle)?;
-        let mut operations = session.operations.lock();
-        let Some(mechanism) = mechanism else {
-            return cancel(&mut operations.message_sign);
-        };
-        begin(&mut operations.message_sign, || {
-            let padding = session.slot.offer(&session.inserted).padding(&mechanism)?;
-            let certificate = self.signing_key(&session, key)?;
-            Ok(MessageSigning {
-                certificate,
-                padding,
-                message: None,
-                authenticated: None,
-            })
-        })
+        session.init(
+            mechanism,
+            |operations| &mut operations.message_sign,
+            |mechanism| {
+                let padding = session.slot.offer(&session.inserted).padding(mechanism)?;
+                let certificate = self.signing_key(&session, key)?;
+                Ok(MessageSigning {
+                    certificate,
+                    padding,
+                    message: None,
+                    authenticated: None,
+                })
+            },
+        )
     }
 
     /// `C_SignMessage`. None of our mechanisms has a parameter for each message.

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, Rv};
 use crate::mechanism::{Mechanism, Message, Padding};
 use crate::object::token::TokenObject;
 use crate::output::{Output, Room};
-use crate::session::{MessageVerifying, Session, Verifying, begin, cancel, take, under_way};
+use crate::session::{MessageVerifying, Session, Verifying, begin, take, under_way};
 
 impl Module {
     /// `C_VerifyInit`. `mechanism`: `None` ends what is under way.
@@ -50,24 +50,24 @@ impl Module {
         signature: Option<&[u8]>,
     ) -> Result<()> {
         let session = self.session(handle)?;
-        let mut operations = session.operations.lock();
-        let Some(mechanism) = mechanism else {
-            return cancel(&mut operations.verify);
-        };
-        begin(&mut operations.verify, || {
-            let padding = self.verifying_padding(&session, &mechanism)?;
-            let key = self.verifying_key(&session, key, CKA_VERIFY)?;
-            if let Some(signature) = signature {
-                check_length(&key, signature)?;
-            }
-            let signature = signature.map(<[u8]>::to_vec);
-            Ok(Verifying {
-                key,
-                message: Message::new(padding),
-                in_parts: false,
-                signature,
-            })
-        })
+        session.init(
+            mechanism,
+            |operations| &mut operations.verify,
+            |mechanism| {
+                let padding = self.verifying_padding(&session, mechanism)?;
+                let key = self.verifying_key(&session, key, CKA_VERIFY)?;
+                if let Some(signature) = signature {
+                    check_length(&key, signature)?;
+                }
+                let signature = signature.map(<[u8]>::to_vec);
+                Ok(Verifying {
+                    key,
+                    message: Message::new(padding),
+                    in_parts: false,
+                    signature,
+                })
+            },
+        )
     }
 
     fn verifying_padding(&self, session: &Session, mechanism: &Mechanism) -> Result<Padding> {
@@ -189,18 +189,16 @@ impl Module {
         key: CK_OBJECT_HANDLE,
     ) -> Result<()> {
         let session = self.session(handle)?;
-        let mut operations = session.operations.lock();
-        let Some(mechanism) = mechanism else {
-            return cancel(&mut operations.verify_recover);
-        };
-        begin(&mut operations.verify_recover, || {
-            match self.verifying_padding(&session, &mechanism)? {
+        session.init(
+            mechanism,
+            |operations| &mut operations.verify_recover,
+            |mechanism| match self.verifying_padding(&session, mechanism)? {
                 Padding::Pkcs1 => self.verifying_key(&session, key, CKA_VERIFY_RECOVER),
                 Padding::HashedPkcs1(_) | Padding::Pss | Padding::HashedPss => {
                     Err(Rv::MechanismInvalid.into())
                 }
-            }
-        })
+            },
+        )
     }
 
     /// `C_VerifyRecover`: the data that were signed.
@@ -236,19 +234,19 @@ impl Module {
         key: CK_OBJECT_HANDLE,
     ) -> Result<()> {
         let session = self.session(handle)?;
-        let mut operations = session.operations.lock();
-        let Some(mechanism) = mechanism else {
-            return cancel(&mut operations.message_verify);
-        };
-        begin(&mut operations.message_verify, || {
-            let padding = self.verifying_padding(&session, &mechanism)?;
-            let key = self.verifying_key(&session, key, CKA_VERIFY)?;
-            Ok(MessageVerifying {
-                key,
-                padding,
-                message: None,
-            })
-        })
+        session.init(
+            mechanism,
+            |operations| &mut operations.message_verify,
+            |mechanism| {
+                let padding = self.verifying_padding(&session, mechanism)?;
+                let key = self.verifying_key(&session, key, CKA_VERIFY)?;
+                Ok(MessageVerifying {
+                    key,
+                    padding,
+                    message: None,
+                })
+            },
+        )
     }
 
     /// `C_VerifyMessage`.
