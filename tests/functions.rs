@@ -72,10 +72,10 @@ fn refused(source: &str, entries: &mut BTreeMap<String, Entry>) {
         if let Some(text) = line.strip_prefix("// ") {
             reason.push(text);
         } else if let Some(rest) = line.strip_prefix("unsupported! { ") {
-            let rv = rest.trim_end_matches(':');
+            let rv = rest.split([' ', ':']).next().unwrap();
             let known = Rv::ALL.iter().find(|known| format!("{known:?}") == rv);
             code = known.unwrap().name().to_owned();
-        } else if line == "}" {
+        } else if line.is_empty() {
             reason.clear();
         } else if !code.is_empty()
             && let Some(name) = declared(line)

@@ -243,7 +243,7 @@ fn the_card_knows_no_pkcs11_and_the_leaves_neither() {
         "card/",
         "transport/",
         "pin.rs",
-        "reader.rs",
+        "reader/",
         "config/",
         "messages/",
     ] {
@@ -280,8 +280,8 @@ fn the_list_of_locks_is_that_of_the_code() {
         ("ffi/process.rs", "The first lock of the house"),
         ("module/mod.rs", "/// Lock 2"),
         ("session.rs", "/// Lock 3"),
-        ("slot.rs", "/// Lock 4"),
-        ("reader.rs", "/// Lock 5"),
+        ("slot/mod.rs", "/// Lock 4"),
+        ("reader/mod.rs", "/// Lock 5"),
     ] {
         assert!(read(file).contains(words), "{file}: {words}");
     }

@@ -1,6 +1,6 @@
 //! The functions that a token of ours cannot do: each of them has its place in the
-//! lists all the same (PKCS#11 3.2, section 5). They may ask whether the session is there. They never look at any other
-//! argument, so they are safe.
+//! lists all the same (PKCS#11 3.2, section 5). They may ask whether the session and the mechanism are there. They never
+//! look through a pointer, so they are safe.
 
 use cryptoki_sys::{
     CK_ASYNC_DATA_PTR, CK_ATTRIBUTE_PTR, CK_BYTE_PTR, CK_FLAGS, CK_MECHANISM_PTR, CK_OBJECT_HANDLE,
@@ -23,34 +23,52 @@ macro_rules! unsupported {
             })
         }
     )*};
+    // Those that begin with a mechanism, which must be there.
+    ($rv:ident with a mechanism: $( $name:ident($($kind:ty),*); )*) => {$(
+        #[allow(non_snake_case, reason = "the name is the standard's")]
+        pub(super) extern "C" fn $name(
+            session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR $(, _: $kind)*
+        ) -> CK_RV {
+            guard(stringify!($name), || {
+                process::module_of(session)?;
+                Err(if mechanism.is_null() { Rv::ArgumentsBad } else { Rv::$rv }.into())
+            })
+        }
+    )*};
 }
 
 // 5.8 and 5.10: the keys sign, and nothing else.
+unsupported! { FunctionNotSupported with a mechanism:
+    C_EncryptInit(CK_OBJECT_HANDLE);
+    C_DecryptInit(CK_OBJECT_HANDLE);
+}
 unsupported! { FunctionNotSupported:
-    C_EncryptInit(CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
     C_Encrypt(CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR);
     C_EncryptUpdate(CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR);
     C_EncryptFinal(CK_BYTE_PTR, CK_ULONG_PTR);
-    C_DecryptInit(CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
     C_Decrypt(CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR);
     C_DecryptUpdate(CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR);
     C_DecryptFinal(CK_BYTE_PTR, CK_ULONG_PTR);
 }
 
 // 5.9 and 5.11: the same, message by message.
+unsupported! { FunctionNotSupported with a mechanism:
+    C_MessageEncryptInit(CK_OBJECT_HANDLE);
+    C_MessageDecryptInit(CK_OBJECT_HANDLE);
+}
 unsupported! { FunctionNotSupported:
-    C_MessageEncryptInit(CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
     C_EncryptMessage(
-        CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR
+        CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR,
+        CK_ULONG_PTR
     );
     C_EncryptMessageBegin(CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG);
     C_EncryptMessageNext(
         CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR, CK_FLAGS
     );
     C_MessageEncryptFinal();
-    C_MessageDecryptInit(CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
     C_DecryptMessage(
-        CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR
+        CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR,
+        CK_ULONG_PTR
     );
     C_DecryptMessageBegin(CK_VOID_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG);
     C_DecryptMessageNext(
@@ -61,8 +79,10 @@ unsupported! { FunctionNotSupported:
 
 // 5.13: a signature with recovery would be the one that C_Sign makes with CKM_RSA_PKCS; nobody asks
 // for it under this name.
+unsupported! { FunctionNotSupported with a mechanism:
+    C_SignRecoverInit(CK_OBJECT_HANDLE);
+}
 unsupported! { FunctionNotSupported:
-    C_SignRecoverInit(CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
     C_SignRecover(CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR);
 }
 
@@ -75,35 +95,30 @@ unsupported! { FunctionNotSupported:
 }
 
 // 5.18: the keys of a card are made by a municipality.
-unsupported! { FunctionNotSupported:
-    C_GenerateKey(CK_MECHANISM_PTR, CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR);
+unsupported! { FunctionNotSupported with a mechanism:
+    C_GenerateKey(CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR);
     C_GenerateKeyPair(
-        CK_MECHANISM_PTR, CK_ATTRIBUTE_PTR, CK_ULONG, CK_ATTRIBUTE_PTR, CK_ULONG,
-        CK_OBJECT_HANDLE_PTR, CK_OBJECT_HANDLE_PTR
-    );
-    C_WrapKey(CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG_PTR);
-    C_UnwrapKey(
-        CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_ATTRIBUTE_PTR, CK_ULONG,
+        CK_ATTRIBUTE_PTR, CK_ULONG, CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR,
         CK_OBJECT_HANDLE_PTR
     );
-    C_DeriveKey(
-        CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR
+    C_WrapKey(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG_PTR);
+    C_UnwrapKey(
+        CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR
     );
+    C_DeriveKey(CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR);
     C_WrapKeyAuthenticated(
-        CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR,
-        CK_ULONG_PTR
+        CK_OBJECT_HANDLE, CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR
     );
     C_UnwrapKeyAuthenticated(
-        CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_ATTRIBUTE_PTR, CK_ULONG,
-        CK_BYTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR
+        CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_ATTRIBUTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG,
+        CK_OBJECT_HANDLE_PTR
     );
     C_EncapsulateKey(
-        CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR,
+        CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR,
         CK_OBJECT_HANDLE_PTR
     );
     C_DecapsulateKey(
-        CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG,
-        CK_OBJECT_HANDLE_PTR
+        CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR
     );
 }
 

@@ -1,12 +1,13 @@
 //! A slot: one of the two roles of a reader, with the login of its token.
 //! It uses `reader` and `pin`. Sessions and objects are above it.
 
+mod login;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use cryptoki_sys::*;
-use log::{debug, warn};
+use log::warn;
 use parking_lot::Mutex;
 
 use crate::card::certificate::Certificate;
@@ -17,7 +18,7 @@ use crate::error::{Error, Result, Rv};
 use crate::mechanism::Offer;
 use crate::messages::{Language, Message, Token};
 use crate::object::token::Surroundings;
-use crate::pin::{self, Pin, Refused};
+use crate::pin::{Pin, Refused};
 use crate::reader::{Inserted, Reader};
 
 /// What the configuration says about logins and signatures, resolved once.
@@ -164,222 +165,6 @@ impl Slot {
         }
     }
 
-    /// `C_Login` as user: sends the PIN, if it can be right.
-    ///
-    /// # Errors
-    /// `CKR_USER_ALREADY_LOGGED_IN`, `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, and what the card says.
-    pub fn login(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<()> {
-        let mut login = self.lock(inserted);
-        if !matches!(login.key, Key::Closed) {
-            return Err(Rv::UserAlreadyLoggedIn.into());
-        }
-        let keep_open = self.policy.login_state == LoginState::Card;
-        let pin = self.authenticate(&mut login, inserted, given, keep_open)?;
-        login.key = if keep_open {
-            Key::OnCard
-        } else {
-            Key::Pin(pin)
-        };
-        self.logged_in.store(inserted.number(), Ordering::Release);
-        Ok(())
-    }
-
-    /// `C_Login` for one use of a key that wants it. The one use that came with the login is over,
-    /// also by a failure (PKCS#11 3.2, 4.9).
-    ///
-    /// # Errors
-    /// As [`Slot::login`], and `CKR_USER_NOT_LOGGED_IN`.
-    pub fn login_again(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<Authenticated> {
-        let mut login = self.lock(inserted);
-        if matches!(login.key, Key::Closed) {
-            return Err(Rv::UserNotLoggedIn.into());
-        }
-        let on_card = matches!(login.key, Key::OnCard);
-        login.key = Key::Spent;
-        // With `login_state = "card"` too, the PIN is kept for the one operation: a key that wants its
-        // PIN for each use gains nothing from a card that is left open meanwhile.
-        let result = self.authenticate(&mut login, inserted, given, false);
-        if on_card && result.is_err() {
-            self.leave_card(inserted);
-        }
-        if let Err(Error::Card(card::Error::PinLocked)) = result {
-            // PKCS#11 3.2, 4.9: this also logs the user out.
-            self.clear(&mut login);
-        }
-        Ok(Authenticated {
-            pin: result?,
-            epoch: login.epoch,
-        })
-    }
-
-    /// Sends the PIN, if it can be right, and gives it back if it is.
-    fn authenticate(
-        &self,
-        login: &mut Login,
-        inserted: &Arc<Inserted>,
-        given: &[u8],
-        keep_open: bool,
-    ) -> Result<Pin> {
-        let pin = Pin::parse(self.role.pin_shape(), given)
-            .map_err(|error| match error {
-                pin::Error::Memory => Rv::HostMemory,
-                pin::Error::Length | pin::Error::Characters => {
-                    self.tell(&Message::PinShape {
-                        token: self.role.into(),
-                    });
-                    Rv::PinIncorrect
-                }
-            })
-            .map_err(Error::from)
-            .and_then(|pin| self.check_not_refused(login, &pin).map(|()| pin))
-            .map_err(|error| with_patience(login, error))?;
-        login.unsent = 0;
-        // In the same transaction, what only this PIN opens: whoever logs in wants the certificate
-        // next, and the card would have to be told the PIN once more for it.
-        let file =
-            Some(self.role.certificate()).filter(|&file| inserted.certificate(file).is_none());
-        let answer = self.reader.with_card(inserted, |card| {
-            card.login(self.role, &pin, self.policy.last_try, file, keep_open)
-        });
-        match answer {
-            Ok(read) => {
-                if let (Some(file), Some(read)) = (file, read) {
-                    note_certificate(inserted, file, read);
-                }
-                login.refused.forget();
-                Ok(pin)
-            }
-            Err(error) => {
-                self.note_refusal(login, &pin, &error);
-                Err(error)
-            }
-        }
-    }
-
-    /// A value that this card refused is not sent again.
-    fn check_not_refused(&self, login: &Login, pin: &Pin) -> Result<()> {
-        if login.refused.contains(pin) {
-            self.tell(&Message::RefusedBefore {
-                token: self.role.into(),
-            });
-            return Err(card::Error::RefusedBefore.into());
-        }
-        Ok(())
-    }
-
-    fn note_refusal(&self, login: &mut Login, pin: &Pin, error: &Error) {
-        let token = self.role.into();
-        let Error::Card(error) = error else { return };
-        match *error {
-            card::Error::PinIncorrect { left } => {
-                login.refused.remember(pin);
-                self.tell(&Message::WrongPin {
-                    token,
-                    tries_left: left,
-                });
-            }
-            card::Error::PinLocked => self.tell(&Message::PinLocked { token }),
-            card::Error::LastTryKept => self.tell(&Message::LastTryKept { token }),
-            _ => {}
-        }
-    }
-
-    /// `C_Logout`.
-    ///
-    /// # Errors
-    /// `CKR_USER_NOT_LOGGED_IN`.
-    pub fn logout(&self, inserted: &Arc<Inserted>) -> Result<()> {
-        let mut login = self.lock(inserted);
-        if matches!(login.key, Key::Closed) {
-            return Err(Rv::UserNotLoggedIn.into());
-        }
-        let on_card = matches!(login.key, Key::OnCard);
-        self.clear(&mut login);
-        if on_card {
-            self.leave_card(inserted);
-        }
-        Ok(())
-    }
-
-    /// Closes what `login_state = "card"` left open.
-    fn leave_card(&self, inserted: &Arc<Inserted>) {
-        if let Err(error) = self.reader.with_card(inserted, card::JpkiCard::logout) {
-            // A card that cannot be reached has lost its power, or will have before long.
-            debug!("the card could not be left: {error}");
-        }
-    }
-
-    /// Forgets the login if it is one to a card that is no longer there. Does not wait for a
-    /// signature under way: that one finds out by itself.
-    pub fn forget_removed(&self) {
-        if let Some(mut login) = self.login.try_lock()
-            && !self.reader.holds_number(login.number)
-        {
-            self.clear(&mut login);
-            login.refused.forget();
-        }
-    }
-
-    /// Ends the login for good, at `C_Finalize`, waiting for a call under way at most so long.
-    pub fn close(&self, patience: Duration) {
-        if let Some(mut login) = self.login.try_lock_for(patience) {
-            let on_card = matches!(login.key, Key::OnCard);
-            self.clear(&mut login);
-            login.refused.forget();
-            if on_card && let Ok(inserted) = self.reader.inserted() {
-                self.leave_card(&inserted);
-            }
-        }
-    }
-
-    /// `C_SetPIN`.
-    ///
-    /// # Errors
-    /// `CKR_PIN_INCORRECT` (old one), `CKR_PIN_LEN_RANGE` and `CKR_PIN_INVALID` (new one), `CKR_PIN_LOCKED`,
-    /// and what the card says.
-    pub fn set_pin(&self, inserted: &Arc<Inserted>, old: &[u8], new: &[u8]) -> Result<()> {
-        let token = self.role.into();
-        let shape = self.role.pin_shape();
-        let mut login = self.lock(inserted);
-        // The new one first: a wrong new PIN must not cost a look at the old one.
-        let new = Pin::parse(shape, new).map_err(|error| {
-            self.tell(&Message::NewPinShape { token });
-            match error {
-                pin::Error::Length => Rv::PinLenRange,
-                pin::Error::Characters => Rv::PinInvalid,
-                pin::Error::Memory => Rv::HostMemory,
-            }
-        })?;
-        let old = Pin::parse(shape, old).map_err(|_| {
-            self.tell(&Message::PinShape { token });
-            Rv::PinIncorrect
-        })?;
-        self.check_not_refused(&login, &old)?;
-        let keep_open = matches!(login.key, Key::OnCard);
-        let changed = self.reader.with_card(inserted, |card| {
-            card.change_pin(self.role, &old, &new, self.policy.last_try, keep_open)
-        });
-        if let Err(error) = changed {
-            self.note_refusal(&mut login, &old, &error);
-            let unchanged = is_refusal(&error);
-            if !unchanged {
-                self.tell(&Message::PinChangeUnclear { token });
-            }
-            // A kept PIN that may be the old one must not be sent again; and a card that was left
-            // open is open no longer.
-            if !unchanged || keep_open {
-                self.clear(&mut login);
-            }
-            return Err(error);
-        }
-        login.refused.forget();
-        login.epoch += 1;
-        if let Key::Pin(kept) = &mut login.key {
-            *kept = new;
-        }
-        Ok(())
-    }
-
     /// One signature. A key that wants its PIN each time has none afterwards.
     ///
     /// # Errors
@@ -504,59 +289,6 @@ impl Slot {
 
     fn tell(&self, message: &Message) {
         warn!("{}", message.text(self.policy.language));
-    }
-}
-
-/// Did a change of the PIN end before anything was changed?
-fn is_refusal(error: &Error) -> bool {
-    use card::Error as C;
-    let Error::Card(error) = error else {
-        return true;
-    };
-    matches!(
-        error,
-        C::PinIncorrect { .. }
-            | C::PinLocked
-            | C::LastTryKept
-            | C::NotVerified
-            | C::NewPinRefused
-            | C::AnotherCard
-    )
-}
-
-/// How many PINs in a row are refused without the card before `C_Login` says more than
-/// `CKR_PIN_INCORRECT`. Nobody types that many.
-const PATIENCE: u32 = 30;
-
-/// NSS asks for the PIN anew, without a limit, as long as it hears `CKR_PIN_INCORRECT`, and poppler's
-/// pdfsig without `-kpw` answers each time with the same empty one. A card ends that by being locked;
-/// what is refused without the card would go on for ever. `CKR_FUNCTION_FAILED` ends NSS's loop.
-fn with_patience(login: &mut Login, error: Error) -> Error {
-    if error.rv() != Rv::PinIncorrect {
-        return error;
-    }
-    login.unsent += 1;
-    if login.unsent < PATIENCE {
-        return error;
-    }
-    login.unsent = 0;
-    Rv::FunctionFailed.into()
-}
-
-/// Keeps what a login read, or that there was nothing to read.
-fn note_certificate(
-    inserted: &Inserted,
-    file: CertificateFile,
-    read: std::result::Result<Certificate, card::Error>,
-) {
-    match read {
-        Ok(certificate) => {
-            inserted.note_certificate(file, Some(certificate));
-        }
-        Err(card::Error::FileAbsent) => {
-            inserted.note_certificate(file, None);
-        }
-        Err(error) => debug!("the certificate could not be read at login: {error}"),
     }
 }
 

@@ -1,21 +1,22 @@
 //! A reader and the card in it: one connection, one lock, whichever of its two slots is asked.
 //! It uses `card` and `transport`. It knows nothing of sessions and logins.
 
+mod inserted;
 mod strikes;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use log::debug;
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 
 use crate::card::certificate::Certificate;
-use crate::card::files::{CertificateFile, Kind, Role};
-use crate::card::{self, Access, Face, JpkiCard, Shown};
+use crate::card::files::{CertificateFile, Role};
+use crate::card::{self, Access, Face, JpkiCard};
 use crate::error::{Error, Result, Rv};
 use crate::transport::{self, Insertion, Transport};
+pub use inserted::Inserted;
 use strikes::Strikes;
 
 /// A reader, by its name, for the whole life of the module.
@@ -56,56 +57,6 @@ enum Known {
     /// Somebody else's card: left alone until it is taken out.
     Foreign(Insertion),
     Ours(Arc<Inserted>),
-}
-
-/// A My Number card in a reader, from its insertion to its removal.
-pub struct Inserted {
-    /// Ours alone, never used again: tells this insertion from every other one.
-    number: u64,
-    insertion: Insertion,
-    /// Card or phone.
-    pub kind: Kind,
-    /// Model from EF 0006; may be empty.
-    pub model: String,
-    /// Serial number of both tokens: 16 hexadecimal digits.
-    pub serial: String,
-    /// The authentication certificate can be read without a PIN.
-    pub public_certificate: bool,
-    /// The card has refused PSS.
-    pub pss_refused: AtomicBool,
-    certificates: Mutex<Files>,
-    tries: Mutex<[Option<u8>; 2]>,
-    /// The card does not tell the tries left.
-    silent: Mutex<Strikes>,
-}
-
-/// What is known of a certificate file.
-#[derive(Clone, Default)]
-enum File {
-    #[default]
-    Unread,
-    Absent,
-    Read(Arc<Certificate>),
-}
-
-/// All four.
-#[derive(Default)]
-struct Files {
-    authentication: File,
-    signature: File,
-    authentication_authority: File,
-    signature_authority: File,
-}
-
-impl Files {
-    fn of(&mut self, file: CertificateFile) -> &mut File {
-        match file {
-            CertificateFile::Authentication => &mut self.authentication,
-            CertificateFile::Signature => &mut self.signature,
-            CertificateFile::AuthenticationAuthority => &mut self.authentication_authority,
-            CertificateFile::SignatureAuthority => &mut self.signature_authority,
-        }
-    }
 }
 
 /// Gives each insertion its number.
@@ -390,76 +341,6 @@ impl Reader {
     }
 }
 
-impl Inserted {
-    fn new(number: u64, insertion: Insertion, face: Face) -> Inserted {
-        let serial = serial_number(&face);
-        let public_certificate = matches!(face.certificate, Shown::Open(_));
-        let inserted = Inserted {
-            number,
-            insertion,
-            kind: face.kind,
-            model: face.model,
-            serial,
-            public_certificate,
-            pss_refused: AtomicBool::new(false),
-            certificates: Mutex::default(),
-            tries: Mutex::default(),
-            silent: Mutex::default(),
-        };
-        match face.certificate {
-            Shown::Open(certificate) => {
-                inserted.note_certificate(CertificateFile::Authentication, Some(*certificate));
-            }
-            Shown::Absent => {
-                inserted.note_certificate(CertificateFile::Authentication, None);
-            }
-            Shown::Locked => {}
-        }
-        inserted
-    }
-
-    /// Ours alone, never used again.
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// What is known of a certificate: `None`, nothing yet; `Some(None)`, that the card has none.
-    pub fn certificate(&self, file: CertificateFile) -> Option<Option<Arc<Certificate>>> {
-        match self.certificates.lock().of(file) {
-            File::Unread => None,
-            File::Absent => Some(None),
-            File::Read(certificate) => Some(Some(Arc::clone(certificate))),
-        }
-    }
-
-    /// Keeps a certificate, or that there is none, until the card is taken out.
-    pub fn note_certificate(
-        &self,
-        file: CertificateFile,
-        certificate: Option<Certificate>,
-    ) -> Option<Arc<Certificate>> {
-        let certificate = certificate.map(Arc::new);
-        *self.certificates.lock().of(file) = match &certificate {
-            Some(certificate) => File::Read(Arc::clone(certificate)),
-            None => File::Absent,
-        };
-        certificate
-    }
-
-    /// Tries left of a PIN as the card told them last.
-    pub fn tries(&self, role: Role) -> Option<u8> {
-        let [authentication, signature] = *self.tries.lock();
-        match role {
-            Role::Authentication => authentication,
-            Role::Signature => signature,
-        }
-    }
-
-    fn note_tries(&self, card: &mut JpkiCard) {
-        *self.tries.lock() = Role::ALL.map(|role| card.known_tries(role));
-    }
-}
-
 /// Is the card or its reader to blame? Then it may be so the next time too, and take long.
 fn is_sickness(error: &card::Error) -> bool {
     use transport::Error as T;
@@ -475,18 +356,4 @@ fn is_sickness(error: &card::Error) -> bool {
                 | T::Cancelled
         )
     )
-}
-
-/// 16 hexadecimal digits of the SHA-256 of the authentication certificate's public key: unique, the
-/// same each time, not personal. A card that hides its certificate has nothing else of its own that
-/// can be read: its token information must do, and may be the same on two phones.
-fn serial_number(face: &Face) -> String {
-    let hash = match &face.certificate {
-        Shown::Open(certificate) => Sha256::digest(certificate.public_key_info()),
-        Shown::Locked | Shown::Absent => Sha256::digest(&face.token_information),
-    };
-    hash.iter()
-        .take(8)
-        .map(|byte| format!("{byte:02X}"))
-        .collect()
 }
