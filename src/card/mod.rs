@@ -5,6 +5,7 @@ mod apdu;
 pub mod certificate;
 mod conversation;
 pub mod files;
+mod reading;
 
 use std::time::Instant;
 

@@ -1,0 +1,87 @@
+//! How a file is read: by its short identifier or after a SELECT, block by block, cut at the length
+//! that its content names. It speaks through a [`Conversation`]. It keeps nothing.
+
+use super::apdu::{Command, Response, StatusWord};
+use super::conversation::{Conversation, unexplained};
+use super::files::{FileId, MAX_CERTIFICATE_LENGTH, READ_LENGTH};
+use super::{Error, Form};
+
+impl Conversation<'_> {
+    /// The first bytes of a file, which is the current one afterwards. At most `length` of them.
+    pub(super) fn read_start(&mut self, file: FileId, length: usize) -> Result<Vec<u8>, Error> {
+        if self.memory.form.reading != Form::Long {
+            let response = self.send(Command::read_short(file, length))?;
+            if response.status.proves_the_form() {
+                self.memory.form.reading = Form::Short;
+            }
+            let refused =
+                response.status.refuses_the_form() || response.status == StatusWord::NotFound;
+            if self.memory.form.reading == Form::Short || !refused {
+                return data_of_read(response);
+            }
+        }
+        match self.send(Command::select_file(file))?.status {
+            StatusWord::Ok => {}
+            StatusWord::NotFound => return Err(Error::FileAbsent),
+            other => return Err(unexplained("SELECT EF", other)),
+        }
+        self.memory.form.reading = Form::Long;
+        data_of_read(self.send(Command::read(0, length))?)
+    }
+
+    /// A whole DER object from the start of a file, cut at its own length: what follows it in the
+    /// file is filler (jpki-card.md, 2.2). That there is no such file is said for sure.
+    pub(super) fn read_der(&mut self, file: FileId) -> Result<Vec<u8>, Error> {
+        let mut bytes = match self.read_start(file, READ_LENGTH) {
+            Err(Error::FileAbsent) => {
+                self.prove_selected()?;
+                return Err(Error::FileAbsent);
+            }
+            start => start?,
+        };
+        let length = der_length(&bytes).ok_or(match bytes.first() {
+            // An empty file, or one that was never written.
+            None | Some(0x00 | 0xFF) => Error::FileAbsent,
+            Some(_) => Error::Malformed("the file holds no certificate"),
+        })?;
+        self.read_on(&mut bytes, length)?;
+        Ok(bytes)
+    }
+
+    /// Reads on in the current file until so many bytes of it are there, and no more.
+    pub(super) fn read_on(&mut self, bytes: &mut Vec<u8>, length: usize) -> Result<(), Error> {
+        while bytes.len() < length {
+            let offset = u16::try_from(bytes.len()).map_err(|_| Error::Malformed("offset"))?;
+            let wanted = (length - bytes.len()).min(READ_LENGTH);
+            let part = data_of_read(self.send(Command::read(offset, wanted))?)?;
+            if part.is_empty() || part.len() > wanted {
+                return Err(Error::Malformed("READ BINARY gave another number of bytes"));
+            }
+            bytes.extend_from_slice(&part);
+        }
+        bytes.truncate(length);
+        Ok(())
+    }
+}
+
+fn data_of_read(response: Response) -> Result<Vec<u8>, Error> {
+    match response.status {
+        StatusWord::Ok | StatusWord::EndOfFile => Ok(response.data),
+        StatusWord::SecurityStatus => Err(Error::NotVerified),
+        StatusWord::NotFound => Err(Error::FileAbsent),
+        // The end of a file that is empty.
+        StatusWord::Other(0x6B00) => Ok(Vec::new()),
+        other => Err(unexplained("READ BINARY", other)),
+    }
+}
+
+/// Length of the DER SEQUENCE that starts here, header included, if it is one that a certificate can be.
+fn der_length(bytes: &[u8]) -> Option<usize> {
+    let (header, content) = match *bytes {
+        [0x30, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
+        [0x30, 0x81, length, ..] => (3, usize::from(length)),
+        _ => return None,
+    };
+    let whole = header + content;
+    (whole <= MAX_CERTIFICATE_LENGTH).then_some(whole)
+}
