@@ -4,6 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "helpers of tests fail like tests"
 )]
 
@@ -330,7 +331,7 @@ fn many_cycles_leave_nothing_behind() {
         assert_eq!(events(&stage), [AUTH, SIGN]);
         stage.put_back();
         events(&stage);
-        if number % 10 == 0 {
+        if number.is_multiple_of(10) {
             stage.finalize().unwrap();
             let desk = Box::new(stage.desk.clone());
             jpki_pkcs11::ffi::initialize_with(desk, Config::default()).unwrap();

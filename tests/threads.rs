@@ -4,6 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     clippy::print_stdout,
     reason = "helpers of tests fail like tests, and tell figures"
 )]
@@ -78,7 +79,11 @@ fn something(
         7 => caller.state(session).map(|_| ()),
         8 | 9 => {
             let slot = caller.session_info(session)?.slotID;
-            let pin = if slot % 2 == 0 { PIN } else { PASSWORD };
+            let pin = if slot.is_multiple_of(2) {
+                PIN
+            } else {
+                PASSWORD
+            };
             caller.login(session, CKU_USER, pin)
         }
         10 if dice.throw(8) == 0 => caller.logout(session),

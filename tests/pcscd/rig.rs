@@ -116,7 +116,11 @@ impl Drop for Rig {
 
 /// The PIN of a slot's token.
 pub(crate) fn pin_of(slot: CK_SLOT_ID) -> &'static [u8] {
-    if slot % 2 == 0 { PIN } else { PASSWORD }
+    if slot.is_multiple_of(2) {
+        PIN
+    } else {
+        PASSWORD
+    }
 }
 
 /// One line to the first reader's simulator, and its answer.
