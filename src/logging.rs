@@ -6,10 +6,11 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 
 use env_logger::Builder;
-use log::{Log, Metadata, Record, warn};
+use log::{Log, Metadata, Record, info, warn};
 
 use crate::config::{Complaint, Config};
 use crate::messages::Message;
+use crate::vendor::VERSION_TEXT;
 
 /// Starts the log, the first time in a process, and says what is wrong with the configuration.
 ///
@@ -34,6 +35,8 @@ pub fn start(config: &Config, complaints: &[Complaint]) {
     if log::set_boxed_logger(Box::new(Lines { filter, file })).is_ok() {
         log::set_max_level(most);
     }
+    // `jpki-doctor` reads the version out of the module's file, where this text puts it.
+    info!("{VERSION_TEXT} is used by {}", config.program);
     if let Some(message) = trouble {
         warn!("{}", message.text(language));
     }
