@@ -179,6 +179,10 @@ impl Exchange for Talk<'_> {
         self.was_reset
     }
 
+    fn has_neighbours(&self) -> bool {
+        false
+    }
+
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Error> {
         let insertion = self.line.insertion;
         self.line.bench.with(|state| {
