@@ -4,6 +4,7 @@
 mod apdu;
 pub mod certificate;
 mod conversation;
+mod error;
 pub mod files;
 mod reading;
 
@@ -15,71 +16,8 @@ use crate::pin::Pin;
 use crate::transport::{self, Channel};
 use certificate::Certificate;
 use conversation::Conversation;
+pub use error::Error;
 use files::{CertificateFile, FileId, Kind, MAX_CHALLENGE, READ_LENGTH, Role, Scheme};
-
-/// What can go wrong with a card.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// The bytes did not get through.
-    #[error(transparent)]
-    Transport(#[from] transport::Error),
-    /// It does not know the JPKI application.
-    #[error("this is not a My Number card")]
-    NotJpki,
-    /// It was reset, and is another card than before.
-    #[error("this is another card than before")]
-    AnotherCard,
-    /// It was reset, and cannot be proved to be the card that was logged in to. The PIN was not sent.
-    #[error("this cannot be proved to be the same card as before")]
-    Unproven,
-    /// Wrong PIN.
-    #[error("wrong PIN, {left} tries left")]
-    PinIncorrect {
-        /// Tries left, at least 1.
-        left: u8,
-    },
-    /// No tries left.
-    #[error("the PIN is locked")]
-    PinLocked,
-    /// One try is left, and nobody allowed to spend it. The PIN was not sent.
-    #[error("the last try was not spent")]
-    LastTryKept,
-    /// The card refused this very value before. The PIN was not sent.
-    #[error("this PIN was refused before")]
-    RefusedBefore,
-    /// A PIN must be verified first.
-    #[error("not verified")]
-    NotVerified,
-    /// The PIN that was right at the login is right no longer.
-    #[error("the PIN of the login is right no longer")]
-    KeptPinRefused,
-    /// No such file on this card.
-    #[error("no such file")]
-    FileAbsent,
-    /// The card does not pad in this way.
-    #[error("the card does not know this signature scheme")]
-    SchemeRefused,
-    /// The card does not sign these data.
-    #[error("the card refused the data")]
-    InputRefused,
-    /// The card does not want this new PIN.
-    #[error("the card refused the new PIN")]
-    NewPinRefused,
-    /// A status word that has no meaning for us after this command.
-    #[error("{command} was answered {status:04X}")]
-    Unexplained {
-        /// The command's name.
-        command: &'static str,
-        /// SW1-SW2.
-        status: u16,
-    },
-    /// Something that no card may answer.
-    #[error("{0}")]
-    Malformed(&'static str),
-    /// A signature that does not verify with the key's own certificate.
-    #[error("the card's signature does not verify")]
-    SignatureWrong,
-}
 
 /// How a key, a PIN or a file is named in a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
