@@ -315,8 +315,7 @@ fn after_a_reset_the_pin_is_not_sent_to_another_card() {
     assert_eq!(signed, Err(CKR_DEVICE_REMOVED));
     assert_eq!(verifies(&stage), (0, 0));
     assert_eq!(stage.tries(), (3, 5));
-    // The next call notices that this card is not the session's, and buries it.
-    assert_eq!(stage.state(session), Err(CKR_DEVICE_REMOVED));
+    // It was said once; from now on there is no such session.
     assert_eq!(stage.state(session), Err(CKR_SESSION_HANDLE_INVALID));
 }
 

@@ -142,12 +142,18 @@ impl Module {
     /// `CKR_SESSION_HANDLE_INVALID`; `CKR_DEVICE_REMOVED` from the call that notices a removal.
     fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
         let session = self.known_session(handle)?;
+        let reader = &session.slot.reader;
+        // A call in whose middle the card went has said so already.
+        let told = !reader.holds(&session.inserted);
         // Whatever is wrong with the reader, the card cannot be relied on any more.
-        let here =
-            session.slot.reader.look().is_ok() && session.slot.reader.holds(&session.inserted);
+        let here = reader.look().is_ok() && reader.holds(&session.inserted);
         if !here {
-            self.bury(&session.slot.reader);
-            return Err(Rv::DeviceRemoved.into());
+            self.bury(reader);
+            return Err(match told {
+                true => Rv::SessionHandleInvalid,
+                false => Rv::DeviceRemoved,
+            }
+            .into());
         }
         Ok(session)
     }
