@@ -3,42 +3,32 @@
 //! # The house
 //!
 //! Four floors; a call goes straight down and comes straight back, once:
-//! `C_Sign` → [`module::Module::sign`] → [`slot::Slot::sign`] → [`card::JpkiCard::sign`] →
-//! [`transport::Exchange::transmit`].
+//! `C_Sign` → [`cryptoki::module::Module::sign`] → [`card::JpkiCard::sign`] → [`pcsc::Exchange::transmit`].
 //!
 //! * [`ffi`]: the C ABI. Pointers exist only here.
-//! * [`module`], with [`session`], [`slot`], [`reader`], [`object`] and [`mechanism`]: PKCS#11.
-//! * [`card`]: the card's own words.
-//! * [`transport`]: bytes. PC/SC exists only here.
+//! * [`cryptoki`]: PKCS#11.
+//! * [`card`]: the JPKI card.
+//! * [`pcsc`]: readers, connections, bytes. PC/SC exists only here.
 //!
-//! [`error`] is the one mapping from what went wrong to a return code; [`pin`], [`config`],
-//! [`messages`], [`output`] and [`vendor`] are leaves that know nothing of the rest.
+//! [`config`], [`messages`], [`logging`] and [`vendor`] are leaves.
 //!
 //! # Locks
 //!
 //! Their numbers only rise within a call; none of the first two is held while a card works.
 //!
 //! 1. `ffi::process`: is there a module?
-//! 2. the maps of [`module::Module`]: slots, sessions, objects
-//! 3. [`session::Session::operations`]
-//! 4. the login of a [`slot::Slot`]
-//! 5. the card of a [`reader::Reader`]
+//! 2. the maps of [`cryptoki::module::Module`]: slots, sessions, objects
+//! 3. [`cryptoki::session::Session::operations`]
+//! 4. the login of a [`cryptoki::slot::Slot`]
+//! 5. the card of a [`card::reader::Reader`]
 //!
 //! No thread is started, no callback called, nothing done in the background. `ARCHITECTURE.md` says more.
 
 pub mod card;
 pub mod config;
-pub mod error;
+pub mod cryptoki;
 pub mod ffi;
 pub mod logging;
-pub mod mechanism;
 pub mod messages;
-pub mod module;
-pub mod object;
-pub mod output;
-pub mod pin;
-pub mod reader;
-pub mod session;
-pub mod slot;
-pub mod transport;
+pub mod pcsc;
 pub mod vendor;

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use jpki_pkcs11::error::Rv;
+use jpki_pkcs11::cryptoki::rv::Rv;
 
 /// What the table says of a function.
 struct Entry {

@@ -13,73 +13,21 @@ use std::path::{Path, PathBuf};
 
 /// A part of the crate, and the parts that it may name. ARCHITECTURE.md says why.
 const MAY_NAME: &[(&str, &[&str])] = &[
+    ("ffi", &["config", "cryptoki", "logging", "pcsc"]),
     (
-        "ffi",
-        &[
-            "config",
-            "error",
-            "logging",
-            "mechanism",
-            "module",
-            "object",
-            "output",
-            "transport",
-        ],
+        "cryptoki",
+        &["card", "config", "messages", "pcsc", "vendor"],
     ),
-    (
-        "module",
-        &[
-            "card",
-            "config",
-            "error",
-            "mechanism",
-            "messages",
-            "object",
-            "output",
-            "reader",
-            "session",
-            "slot",
-            "transport",
-        ],
-    ),
-    ("session", &["card", "error", "mechanism", "reader", "slot"]),
-    (
-        "slot",
-        &[
-            "card",
-            "config",
-            "error",
-            "mechanism",
-            "messages",
-            "object",
-            "pin",
-            "reader",
-        ],
-    ),
-    ("reader", &["card", "error", "transport"]),
-    ("object", &["card", "error", "mechanism", "vendor"]),
-    ("mechanism", &["card", "error"]),
-    ("error", &["card", "transport"]),
-    ("card", &["pin", "transport"]),
-    ("transport", &[]),
+    ("card", &["cryptoki", "pcsc"]),
+    ("pcsc", &[]),
     ("logging", &["config", "messages", "vendor"]),
     ("config", &["messages"]),
     ("messages", &[]),
-    ("output", &[]),
-    ("pin", &[]),
     ("vendor", &[]),
     // The companion program stands on the lower floors of the same crate.
     (
         "bin",
-        &[
-            "card",
-            "config",
-            "logging",
-            "messages",
-            "pin",
-            "transport",
-            "vendor",
-        ],
+        &["card", "config", "logging", "messages", "pcsc", "vendor"],
     ),
 ];
 
@@ -209,44 +157,37 @@ fn each_part_names_only_what_is_below_it() {
 #[test]
 fn the_reader_of_names_reads_names() {
     let source = |code: &str| Source {
-        place: "module/x.rs".to_owned(),
+        place: "cryptoki/x.rs".to_owned(),
         code: code.to_owned(),
     };
     let names = |code| Vec::from_iter(source(code).names());
     assert_eq!(
-        names("use crate::{card, transport::{self, Error}};"),
-        ["card", "transport"]
+        names("use crate::{card, pcsc::{self, Error}};"),
+        ["card", "pcsc"]
     );
     assert_eq!(names("use crate::ffi::input::In;"), ["ffi"]);
-    assert_eq!(names("let x = crate::pin::Pin::parse(y);"), ["pin"]);
+    assert_eq!(names("let x = crate::vendor::X;"), ["vendor"]);
 }
 
 #[test]
 fn unsafe_stands_in_two_places() {
-    assert_eq!(elsewhere("unsafe ", &["ffi/", "pin.rs"]), NOWHERE);
-    assert_eq!(elsewhere("*mut ", &["ffi/", "pin.rs"]), NOWHERE);
-    assert_eq!(elsewhere("*const ", &["ffi/", "pin.rs"]), NOWHERE);
+    assert_eq!(elsewhere("unsafe ", &["ffi/", "card/pin.rs"]), NOWHERE);
+    assert_eq!(elsewhere("*mut ", &["ffi/", "card/pin.rs"]), NOWHERE);
+    assert_eq!(elsewhere("*const ", &["ffi/", "card/pin.rs"]), NOWHERE);
     assert_eq!(elsewhere("extern \"C\"", &["ffi/"]), NOWHERE);
     assert_eq!(elsewhere("static mut", &[]), NOWHERE);
 }
 
 #[test]
 fn the_pcsc_crate_stands_in_one_place() {
-    for text in ["use pcsc::", "pcsc::Error", "pcsc::Card", "pcsc::Context"] {
-        assert_eq!(elsewhere(text, &["transport/pcsc.rs"]), NOWHERE, "{text}");
+    for text in ["pcsc::{Card", "pcsc::Card", "pcsc::Context", "pcsc::ReaderState"] {
+        assert_eq!(elsewhere(text, &["pcsc/service.rs"]), NOWHERE, "{text}");
     }
 }
 
 #[test]
 fn the_card_knows_no_pkcs11_and_the_leaves_neither() {
-    for part in [
-        "card/",
-        "transport/",
-        "pin.rs",
-        "reader/",
-        "config/",
-        "messages/",
-    ] {
+    for part in ["card/", "pcsc/", "config/", "messages/"] {
         for source in sources().iter().filter(|it| it.place.starts_with(part)) {
             assert!(!source.code.contains("cryptoki_sys"), "{}", source.place);
             assert!(!source.code.contains("CKR_"), "{}", source.place);
@@ -263,7 +204,7 @@ fn no_thread_is_started() {
 
 #[test]
 fn one_place_makes_a_code_of_a_cause() {
-    assert_eq!(elsewhere("fn rv(&self)", &["error.rs"]), NOWHERE);
+    assert_eq!(elsewhere("fn rv(&self)", &["cryptoki/rv.rs"]), NOWHERE);
 }
 
 #[test]
@@ -278,10 +219,10 @@ fn the_list_of_locks_is_that_of_the_code() {
     assert!(!locks.contains("//! 6. "));
     for (file, words) in [
         ("ffi/process.rs", "The first lock of the house"),
-        ("module/mod.rs", "/// Lock 2"),
-        ("session.rs", "/// Lock 3"),
-        ("slot/mod.rs", "/// Lock 4"),
-        ("reader/mod.rs", "/// Lock 5"),
+        ("cryptoki/module.rs", "/// Lock 2"),
+        ("cryptoki/session.rs", "/// Lock 3"),
+        ("cryptoki/slot.rs", "/// Lock 4"),
+        ("card/reader.rs", "/// Lock 5"),
     ] {
         assert!(read(file).contains(words), "{file}: {words}");
     }

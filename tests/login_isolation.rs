@@ -19,7 +19,7 @@ use common::{AUTH, Desk, Mechanism, SIGN, Stage, Template};
 use cryptoki_sys::*;
 use jpki_card_simulator::Misbehaviour;
 use jpki_pkcs11::config::{AlwaysAuthenticate, Config, LoginState};
-use jpki_pkcs11::transport::{
+use jpki_pkcs11::pcsc::{
     Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch,
 };
 

@@ -6,7 +6,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::files::{FileId, ISSUER_SECURITY_DOMAIN_AID, JPKI_AID, Scheme};
-use crate::pin::Pin;
+use crate::card::pin::Pin;
 
 /// Header, Lc, data and Le of the longest short command, in bytes.
 const MAX_COMMAND: usize = 4 + 1 + 255 + 1;
@@ -275,7 +275,7 @@ pub(super) fn reference(file: Option<FileId>) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pin::Shape;
+    use crate::card::pin::Shape;
 
     #[test]
     fn commands_are_what_the_card_knows() {

@@ -1,13 +1,13 @@
 //! What can go wrong with a card, in the card's own words. `crate::error` makes codes of it.
 
-use crate::transport;
+use crate::pcsc;
 
 /// What can go wrong with a card.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The bytes did not get through.
     #[error(transparent)]
-    Transport(#[from] transport::Error),
+    Transport(#[from] pcsc::Error),
     /// It does not know the JPKI application.
     #[error("this is not a My Number card")]
     NotJpki,

@@ -1,7 +1,7 @@
 //! Everything that is a fact about the card: names, identifiers, sizes, numbers, each with its source.
 //! Constants and small enums only. Nothing here talks to a card.
 
-use crate::pin::Shape;
+use crate::card::pin::Shape;
 
 /// AID of 公的個人認証AP, the JPKI application (jpki-card.md, 1.2: confirmed).
 pub const JPKI_AID: [u8; 10] = [0xD3, 0x92, 0xF0, 0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01];

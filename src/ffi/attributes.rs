@@ -9,8 +9,8 @@ use cryptoki_sys::{
 use super::Pair;
 use super::input::attribute_count;
 use super::output::write_all;
-use crate::error::{Result, Rv};
-use crate::object::AttributeAnswer;
+use crate::cryptoki::objects::AttributeAnswer;
+use crate::cryptoki::rv::{Result, Rv};
 
 /// A template that asks.
 pub(super) struct OutAttributes {

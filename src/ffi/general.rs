@@ -13,10 +13,10 @@ use super::list::{INTERFACES, NAME, V2_40, version};
 use super::output::{Out, OutBuf};
 use super::process;
 use crate::config::Config;
-use crate::error::Rv;
+use crate::cryptoki::module::Module;
+use crate::cryptoki::rv::Rv;
 use crate::logging;
-use crate::module::Module;
-use crate::transport::pcsc::Pcsc;
+use crate::pcsc::service::Pcsc;
 
 cryptoki! {
     /// Makes the module ready. The configuration is read here, once.

@@ -5,7 +5,7 @@ use cryptoki_sys::{CK_C_INITIALIZE_ARGS, CK_VOID_PTR, CKF_OS_LOCKING_OK};
 
 use super::Argument;
 use super::input::In;
-use crate::error::{Result, Rv};
+use crate::cryptoki::rv::{Result, Rv};
 
 /// The arguments of `C_Initialize`.
 pub(super) struct InitializeArgs(In<CK_C_INITIALIZE_ARGS>);

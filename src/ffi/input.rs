@@ -12,9 +12,9 @@ use cryptoki_sys::{
 };
 
 use super::{Argument, Pair};
-use crate::error::{Result, Rv};
-use crate::mechanism::Mechanism;
-use crate::object::{Attribute, Template};
+use crate::cryptoki::mechanisms::Mechanism;
+use crate::cryptoki::objects::{Attribute, Template};
+use crate::cryptoki::rv::{Result, Rv};
 
 /// Bytes and their number. `T` is what C calls them, `CK_BYTE` or `void`.
 pub(super) struct InBytes<T = CK_BYTE> {

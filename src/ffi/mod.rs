@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cryptoki_sys::{CK_BBOOL, CK_FLAGS, CK_NOTIFY, CK_RV, CK_SESSION_HANDLE, CK_ULONG, CKR_OK};
 
-use crate::error::{Error, Result, Rv};
+use crate::cryptoki::rv::{Error, Result, Rv};
 
 /// Writes the functions of a chapter of the standard.
 ///
@@ -52,7 +52,7 @@ macro_rules! cryptoki {
                     let $value = unsafe { <$kind as $crate::ffi::Argument>::new($value) };
                 )?
             )*
-            let body = move || -> $crate::error::Result<()> { $body };
+            let body = move || -> $crate::cryptoki::rv::Result<()> { $body };
             $(let body = move || $crate::ffi::ending($session, cryptoki_sys::$operation, body);)?
             $crate::ffi::guard(stringify!($name), body)
         }
@@ -173,7 +173,7 @@ mod tests {
     use cryptoki_sys::{CKR_DEVICE_REMOVED, CKR_GENERAL_ERROR, CKR_SLOT_ID_INVALID};
 
     use super::*;
-    use crate::transport;
+    use crate::pcsc;
 
     #[test]
     fn errors_become_their_codes() {
@@ -183,7 +183,7 @@ mod tests {
             CKR_SLOT_ID_INVALID
         );
         assert_eq!(
-            guard("cause", || Err(transport::Error::Removed.into())),
+            guard("cause", || Err(pcsc::Error::Removed.into())),
             CKR_DEVICE_REMOVED
         );
     }

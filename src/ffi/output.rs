@@ -6,8 +6,8 @@ use cryptoki_sys::{CK_BYTE, CK_ULONG};
 
 use super::input::size;
 use super::{Argument, Pair};
-use crate::error::{Result, Rv};
-use crate::output::{Output, Room};
+use crate::cryptoki::output_buffer::{Output, Room};
+use crate::cryptoki::rv::{Result, Rv};
 
 /// Where one value goes.
 pub(super) struct Out<T>(*mut T);

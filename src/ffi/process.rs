@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cryptoki_sys::CK_SESSION_HANDLE;
 
 use crate::config::Config;
-use crate::error::{Result, Rv};
-use crate::module::Module;
-use crate::transport::Transport;
+use crate::cryptoki::module::Module;
+use crate::cryptoki::rv::{Result, Rv};
+use crate::pcsc::Transport;
 
 /// What one process has of the module.
 struct Process {
@@ -146,25 +146,25 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
-    use crate::transport::{self, Channel, Insertion, ReaderState, Watch};
+    use crate::pcsc::{self, Channel, Insertion, ReaderState, Watch};
 
     struct NoReaders;
 
     impl Transport for NoReaders {
-        fn survey(&self) -> std::result::Result<Vec<ReaderState>, transport::Error> {
+        fn survey(&self) -> std::result::Result<Vec<ReaderState>, pcsc::Error> {
             Ok(Vec::new())
         }
 
-        fn insertion(&self, _: &str) -> std::result::Result<Option<Insertion>, transport::Error> {
-            Err(transport::Error::NoReader)
+        fn insertion(&self, _: &str) -> std::result::Result<Option<Insertion>, pcsc::Error> {
+            Err(pcsc::Error::NoReader)
         }
 
-        fn connect(&self, _: &str) -> std::result::Result<Box<dyn Channel>, transport::Error> {
-            Err(transport::Error::NoReader)
+        fn connect(&self, _: &str) -> std::result::Result<Box<dyn Channel>, pcsc::Error> {
+            Err(pcsc::Error::NoReader)
         }
 
-        fn watch(&self) -> std::result::Result<Box<dyn Watch>, transport::Error> {
-            Err(transport::Error::NoService(String::new()))
+        fn watch(&self) -> std::result::Result<Box<dyn Watch>, pcsc::Error> {
+            Err(pcsc::Error::NoService(String::new()))
         }
     }
 

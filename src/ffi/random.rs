@@ -6,7 +6,7 @@ use cryptoki_sys::CK_SESSION_HANDLE;
 use super::input::InBytes;
 use super::output::OutArray;
 use super::process;
-use crate::error::Rv;
+use crate::cryptoki::rv::Rv;
 
 cryptoki! {
     /// Would seed the card's generator.

@@ -9,7 +9,7 @@ use cryptoki_sys::{
 use super::input::{In, InBytes, Reserved};
 use super::output::{Out, OutBuf};
 use super::process;
-use crate::output::Room;
+use crate::cryptoki::output_buffer::Room;
 
 cryptoki! {
     /// Lists the slots. Asking for their number is what makes new readers appear.

@@ -9,7 +9,7 @@ use cryptoki_sys::{
 };
 
 use super::{guard, process};
-use crate::error::Rv;
+use crate::cryptoki::rv::Rv;
 
 /// Writes functions which answer `$rv` to a session that exists. Their parameters are those behind
 /// the session handle.

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jpki_card_simulator::VirtualReader;
-use jpki_pkcs11::transport::{
+use jpki_pkcs11::pcsc::{
     Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch,
 };
 

@@ -12,7 +12,7 @@ use std::{env, fs, thread};
 
 use cryptoki_sys::*;
 use jpki_pkcs11::config::Config;
-use jpki_pkcs11::transport::pcsc::Pcsc;
+use jpki_pkcs11::pcsc::service::Pcsc;
 
 use super::common::{Caller, Mechanism, PASSWORD, PIN, Template, proof, stage};
 

@@ -215,7 +215,7 @@ fn child_that_is_not_let_in() {
         return;
     }
     let caller = Caller::new();
-    let pcsc = Box::new(jpki_pkcs11::transport::pcsc::Pcsc::new());
+    let pcsc = Box::new(jpki_pkcs11::pcsc::service::Pcsc::new());
     jpki_pkcs11::ffi::initialize_with(pcsc, jpki_pkcs11::config::Config::default()).unwrap();
     assert_eq!(caller.slot_list(false), Ok(vec![]));
     assert_eq!(

@@ -7,7 +7,7 @@ use jpki_pkcs11::card::certificate::Certificate;
 use jpki_pkcs11::card::files::{CertificateFile, Role};
 use jpki_pkcs11::messages::Message;
 use jpki_pkcs11::messages::doctor::Finding;
-use jpki_pkcs11::transport::Error::NoCard;
+use jpki_pkcs11::pcsc::Error::NoCard;
 use serde_json::json;
 
 use crate::Doctor;

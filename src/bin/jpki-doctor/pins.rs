@@ -2,10 +2,10 @@
 //! uses. It spends a last try only after a typed yes, and sends nothing that has not the right shape.
 
 use jpki_pkcs11::card::files::Role;
+use jpki_pkcs11::card::pin::Pin;
 use jpki_pkcs11::card::{self, LastTry};
 use jpki_pkcs11::messages::Message;
 use jpki_pkcs11::messages::doctor::{Finding, Phrase};
-use jpki_pkcs11::pin::Pin;
 
 use crate::readers::{self, Opened, Told, explain, token, word};
 use crate::terminal::{NoInput, Terminal, complain, say};

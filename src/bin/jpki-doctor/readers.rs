@@ -5,8 +5,8 @@ use jpki_pkcs11::card::files::{Kind, Role};
 use jpki_pkcs11::card::{self, Face, JpkiCard};
 use jpki_pkcs11::messages::doctor::{Finding, Phrase};
 use jpki_pkcs11::messages::{CardKind, Language, Message, Token};
-use jpki_pkcs11::transport::pcsc::Pcsc;
-use jpki_pkcs11::transport::{self, ReaderState, Transport};
+use jpki_pkcs11::pcsc::service::Pcsc;
+use jpki_pkcs11::pcsc::{self, ReaderState, Transport};
 use serde_json::Value;
 
 use crate::report::{Mark, Report};
@@ -133,7 +133,7 @@ pub(crate) fn none(doctor: &Doctor, states: &[ReaderState]) -> Told {
 pub(crate) fn open(pcsc: &Pcsc, reader: &str) -> Result<Opened, card::Error> {
     let attempt = || JpkiCard::open(pcsc.connect(reader)?, &Role::ALL);
     let opened = match attempt() {
-        Err(card::Error::Transport(transport::Error::Failed(_))) => attempt(),
+        Err(card::Error::Transport(pcsc::Error::Failed(_))) => attempt(),
         other => other,
     };
     opened.map(|(card, face)| Opened {
@@ -146,7 +146,7 @@ pub(crate) fn open(pcsc: &Pcsc, reader: &str) -> Result<Opened, card::Error> {
 /// What an error of the card means to its holder. `role`: whose PIN or key it was about.
 pub(crate) fn explain(error: &card::Error, reader: &str, role: Option<Role>) -> Told {
     use card::Error as C;
-    use transport::Error as T;
+    use pcsc::Error as T;
     let reader = reader.to_owned();
     let token = role.map_or(Token::Authentication, token);
     Told::Message(match error {

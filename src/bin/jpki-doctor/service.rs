@@ -6,8 +6,8 @@ use std::process::Command;
 
 use jpki_pkcs11::messages::Message;
 use jpki_pkcs11::messages::doctor::Finding;
-use jpki_pkcs11::transport::pcsc::Pcsc;
-use jpki_pkcs11::transport::{Error, ReaderState, Transport};
+use jpki_pkcs11::pcsc::service::Pcsc;
+use jpki_pkcs11::pcsc::{Error, ReaderState, Transport};
 use serde_json::json;
 
 use crate::report::{Mark, Report};

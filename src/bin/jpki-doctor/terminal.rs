@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 
-use jpki_pkcs11::pin::MAX_LENGTH;
+use jpki_pkcs11::card::pin::MAX_LENGTH;
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcsetattr,
 };

@@ -4,8 +4,8 @@
 use der::Decode;
 use jpki_pkcs11::card::Shown;
 use jpki_pkcs11::messages::doctor::Finding;
-use jpki_pkcs11::transport::Transport;
-use jpki_pkcs11::transport::pcsc::Pcsc;
+use jpki_pkcs11::pcsc::Transport;
+use jpki_pkcs11::pcsc::service::Pcsc;
 use rustls::version::{TLS12, TLS13};
 use rustls::{SignatureScheme, SupportedProtocolVersion};
 use serde_json::json;

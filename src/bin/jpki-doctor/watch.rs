@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use jpki_pkcs11::card;
 use jpki_pkcs11::card::JpkiCard;
 use jpki_pkcs11::messages::doctor::Phrase;
-use jpki_pkcs11::transport::pcsc::Pcsc;
-use jpki_pkcs11::transport::{Error, Insertion, ReaderState, Transport};
+use jpki_pkcs11::pcsc::service::Pcsc;
+use jpki_pkcs11::pcsc::{Error, Insertion, ReaderState, Transport};
 
 use crate::{Doctor, Outcome, readers, service, terminal};
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jpki_card_simulator::VirtualReader;
-use jpki_pkcs11::transport::{
+use jpki_pkcs11::pcsc::{
     Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch,
 };
 

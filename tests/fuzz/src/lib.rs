@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use jpki_card_simulator::{Card, Profile, Role};
-use jpki_pkcs11::transport::{
+use jpki_pkcs11::pcsc::{
     Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch,
 };
 

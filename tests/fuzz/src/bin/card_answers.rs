@@ -4,11 +4,11 @@
 
 use cryptoki_sys::*;
 use jpki_pkcs11::config::Config;
-use jpki_pkcs11::error::Result;
-use jpki_pkcs11::mechanism::Mechanism;
-use jpki_pkcs11::module::Module;
-use jpki_pkcs11::object::{Attribute, Template};
-use jpki_pkcs11::output::{Output, Room};
+use jpki_pkcs11::cryptoki::rv::Result;
+use jpki_pkcs11::cryptoki::mechanisms::Mechanism;
+use jpki_pkcs11::cryptoki::module::Module;
+use jpki_pkcs11::cryptoki::objects::{Attribute, Template};
+use jpki_pkcs11::cryptoki::output_buffer::{Output, Room};
 use jpki_pkcs11_fuzz::{Bench, Script, once};
 use libfuzzer_sys::fuzz_target;
 

@@ -2,13 +2,6 @@
 //! Handles come in, owned values go out. It never sees a pointer, and never speaks to a card but
 //! through `slot` and `reader`.
 
-mod digest;
-mod objects;
-mod sessions;
-mod sign;
-mod slots;
-mod verify;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,14 +11,14 @@ use cryptoki_sys::*;
 use parking_lot::{Mutex, RwLock};
 
 use crate::card::files::Role;
+use crate::card::reader::Reader;
 use crate::config::Config;
-use crate::error::{Result, Rv};
-use crate::object::session::SessionObject;
-use crate::object::token::TokenObject;
-use crate::reader::Reader;
-use crate::session::Session;
-use crate::slot::{Policy, Slot};
-use crate::transport::Transport;
+use crate::cryptoki::objects::session::SessionObject;
+use crate::cryptoki::objects::token::TokenObject;
+use crate::cryptoki::rv::{Result, Rv};
+use crate::cryptoki::session::Session;
+use crate::cryptoki::slot::{Policy, Slot};
+use crate::pcsc::Transport;
 
 /// The version of the standard that this module keeps to: the newest of its function lists.
 pub const CRYPTOKI_VERSION: CK_VERSION = CK_VERSION { major: 3, minor: 2 };
@@ -36,39 +29,39 @@ const CLOSING_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Everything between `C_Initialize` and `C_Finalize`.
 pub struct Module {
-    config: Config,
-    policy: Policy,
+    pub(super) config: Config,
+    pub(super) policy: Policy,
     /// What is shown of each reader, in the order of its slots.
-    roles: Vec<Role>,
-    transport: Arc<dyn Transport>,
+    pub(super) roles: Vec<Role>,
+    pub(super) transport: Arc<dyn Transport>,
     /// Lock 2. Only grows.
-    slots: RwLock<Vec<Arc<Slot>>>,
+    pub(super) slots: RwLock<Vec<Arc<Slot>>>,
     /// Lock 2.
-    sessions: Mutex<BTreeMap<CK_SESSION_HANDLE, Arc<Session>>>,
+    pub(super) sessions: Mutex<BTreeMap<CK_SESSION_HANDLE, Arc<Session>>>,
     /// Lock 2. Objects that sessions made; with the slot that they belong to.
-    session_objects: Mutex<BTreeMap<CK_OBJECT_HANDLE, (CK_SLOT_ID, SessionObject)>>,
+    pub(super) session_objects: Mutex<BTreeMap<CK_OBJECT_HANDLE, (CK_SLOT_ID, SessionObject)>>,
     /// Lock 2. The handles of token objects, made when they are first found.
-    token_objects: Mutex<BTreeMap<CK_OBJECT_HANDLE, TokenHandle>>,
+    pub(super) token_objects: Mutex<BTreeMap<CK_OBJECT_HANDLE, TokenHandle>>,
     /// The next handle, of whatever kind: none is ever used again.
-    next_handle: AtomicU64,
+    pub(super) next_handle: AtomicU64,
     /// `C_Finalize` has begun: waits end.
-    closing: AtomicBool,
+    pub(super) closing: AtomicBool,
     /// How many waits are under way.
-    waiting: AtomicU64,
+    pub(super) waiting: AtomicU64,
     /// The last trouble with the service, so that each is told once.
-    trouble: Mutex<Option<crate::transport::Error>>,
+    pub(super) trouble: Mutex<Option<crate::pcsc::Error>>,
 }
 
 /// A token object belongs to a slot and to one insertion of a card.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct TokenHandle {
-    slot: CK_SLOT_ID,
-    insertion: u64,
-    object: TokenObject,
+pub(super) struct TokenHandle {
+    pub(super) slot: CK_SLOT_ID,
+    pub(super) insertion: u64,
+    pub(super) object: TokenObject,
 }
 
 /// An object that a handle stands for.
-enum Object {
+pub(super) enum Object {
     Token(TokenObject),
     Session(SessionObject),
 }
@@ -117,7 +110,7 @@ impl Module {
     }
 
     /// Each reader once.
-    fn readers(&self) -> Vec<Arc<Reader>> {
+    pub(super) fn readers(&self) -> Vec<Arc<Reader>> {
         let mut readers: Vec<Arc<Reader>> = Vec::new();
         for slot in self.slots.read().iter() {
             if !readers
@@ -130,7 +123,7 @@ impl Module {
         readers
     }
 
-    fn slot(&self, id: CK_SLOT_ID) -> Result<Arc<Slot>> {
+    pub(super) fn slot(&self, id: CK_SLOT_ID) -> Result<Arc<Slot>> {
         let slots = self.slots.read();
         let found = slots.iter().find(|slot| slot.id == id);
         Ok(Arc::clone(found.ok_or(Rv::SlotIdInvalid)?))
@@ -140,7 +133,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SESSION_HANDLE_INVALID`; `CKR_DEVICE_REMOVED` from the call that notices a removal.
-    fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
+    pub(super) fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
         let session = self.known_session(handle)?;
         let reader = &session.slot.reader;
         // A call in whose middle the card went has said so already.
@@ -158,7 +151,7 @@ impl Module {
         Ok(session)
     }
 
-    fn known_session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
+    pub(super) fn known_session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
         Ok(Arc::clone(
             self.sessions
                 .lock()
@@ -168,7 +161,7 @@ impl Module {
     }
 
     /// Ends all that belongs to a card that is no longer in its reader: sessions, objects, logins.
-    fn bury(&self, reader: &Arc<Reader>) {
+    pub(super) fn bury(&self, reader: &Arc<Reader>) {
         let gone = |session: &Session| {
             Arc::ptr_eq(&session.slot.reader, reader) && !reader.holds(&session.inserted)
         };
@@ -198,7 +191,7 @@ impl Module {
         }
     }
 
-    fn fresh_handle(&self) -> CK_ULONG {
+    pub(super) fn fresh_handle(&self) -> CK_ULONG {
         self.next_handle.fetch_add(1, Ordering::Relaxed) as CK_ULONG
     }
 }

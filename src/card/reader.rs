@@ -1,9 +1,6 @@
 //! A reader and the card in it: one connection, one lock, whichever of its two slots is asked.
 //! It uses `card` and `transport`. It knows nothing of sessions and logins.
 
-mod inserted;
-mod strikes;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,13 +8,13 @@ use std::time::{Duration, Instant};
 use log::debug;
 use parking_lot::Mutex;
 
+use super::backoff::Strikes;
+use super::insertion::Inserted;
 use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Role};
 use crate::card::{self, Access, Face, JpkiCard};
-use crate::error::{Error, Result, Rv};
-use crate::transport::{self, Insertion, Transport};
-pub use inserted::Inserted;
-use strikes::Strikes;
+use crate::cryptoki::rv::{Error, Result, Rv};
+use crate::pcsc::{self, Insertion, Transport};
 
 /// A reader, by its name, for the whole life of the module.
 pub struct Reader {
@@ -100,7 +97,7 @@ impl Reader {
         let seen = self.transport.insertion(&self.name);
         self.notice(seen.clone().unwrap_or_default());
         match seen {
-            Err(transport::Error::NoReader) => Ok(None),
+            Err(pcsc::Error::NoReader) => Ok(None),
             other => Ok(other?),
         }
     }
@@ -174,7 +171,7 @@ impl Reader {
         }
         let opened = self.connect_and_open().or_else(|error| match error {
             // Contactless cards fail like this when they have just been laid down.
-            card::Error::Transport(transport::Error::Failed(cause)) => {
+            card::Error::Transport(pcsc::Error::Failed(cause)) => {
                 debug!("{}: opened again after: {cause}", self.name);
                 self.connect_and_open()
             }
@@ -197,9 +194,7 @@ impl Reader {
                 *self.known.lock() = Known::Foreign(insertion);
                 Err(Rv::TokenNotRecognized.into())
             }
-            Err(card::Error::Transport(transport::Error::Removed)) => {
-                Err(Rv::TokenNotPresent.into())
-            }
+            Err(card::Error::Transport(pcsc::Error::Removed)) => Err(Rv::TokenNotPresent.into()),
             Err(other) => {
                 if is_sickness(&other) {
                     let strikes = sick.take().map(|it| it.strikes).unwrap_or_default();
@@ -241,7 +236,7 @@ impl Reader {
         }
         result.map_err(|error| match error {
             // The card was there a moment ago, and a session of it is in somebody's hands.
-            card::Error::Transport(transport::Error::NoCard) => Rv::DeviceRemoved.into(),
+            card::Error::Transport(pcsc::Error::NoCard) => Rv::DeviceRemoved.into(),
             other => Error::Card(other),
         })
     }
@@ -256,7 +251,7 @@ impl Reader {
     /// After a failure: is the card gone, is the connection to be made anew, or was it only a no?
     fn react(&self, error: &card::Error, card: &mut JpkiCard) {
         use card::Error as C;
-        use transport::Error as T;
+        use pcsc::Error as T;
         match error {
             C::AnotherCard
             | C::Transport(T::NoCard | T::Removed | T::NoReader | T::NoService(_)) => {
@@ -343,7 +338,7 @@ impl Reader {
 
 /// Is the card or its reader to blame? Then it may be so the next time too, and take long.
 fn is_sickness(error: &card::Error) -> bool {
-    use transport::Error as T;
+    use pcsc::Error as T;
     !matches!(
         error,
         card::Error::Transport(

@@ -1,6 +1,7 @@
 //! Objects as PKCS#11 sees them: templates, attribute values, and the two sorts of objects.
 //! [`token`] are made from what is on the card, [`session`] by the application. Nothing here talks to a card.
 
+mod management;
 pub mod session;
 pub mod token;
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use log::{debug, warn};
 
 use super::apdu::{Command, Response, StatusWord, reference};
+use super::error::Error;
 use super::files::{FileId, Role, Scheme};
-use super::{Error, Form, Memory};
-use crate::pin::Pin;
-use crate::transport::{Channel, Disposition, Exchange};
+use super::state::{Form, Forms, Memory};
+use crate::card::pin::Pin;
+use crate::pcsc::{Channel, Disposition, Exchange};
 
 /// The longest answer to a short command: 256 bytes and a status word.
 const MAX_RESPONSE: usize = 256 + 2;
@@ -351,7 +352,7 @@ impl<'a> Conversation<'a> {
     fn with_reference(
         &mut self,
         file: FileId,
-        form: impl Fn(&mut super::Forms) -> &mut Form,
+        form: impl Fn(&mut Forms) -> &mut Form,
         command: impl Fn(Option<FileId>) -> Option<Command>,
     ) -> Result<Response, Error> {
         let forked = || Error::Malformed("the PIN belongs to another process");

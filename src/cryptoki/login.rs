@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use log::debug;
 
-use super::{Authenticated, Key, Login, Slot};
+use super::slot::{Authenticated, Key, Login, Slot};
 use crate::card;
+use crate::card::Inserted;
 use crate::card::certificate::Certificate;
 use crate::card::files::CertificateFile;
+use crate::card::pin::{self, Pin};
 use crate::config::LoginState;
-use crate::error::{Error, Result, Rv};
+use crate::cryptoki::rv::{Error, Result, Rv};
 use crate::messages::Message;
-use crate::pin::{self, Pin};
-use crate::reader::Inserted;
 
 impl Slot {
     /// `C_Login` as user: sends the PIN, if it can be right.

@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicBool;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::strikes::Strikes;
+use super::backoff::Strikes;
+use super::jpki_card::{Face, JpkiCard, Shown};
 use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Kind, Role};
-use crate::card::{Face, JpkiCard, Shown};
-use crate::transport::Insertion;
+use crate::pcsc::Insertion;
 
 /// A My Number card in a reader, from its insertion to its removal.
 pub struct Inserted {

@@ -3,7 +3,7 @@
 
 use cryptoki_sys::*;
 
-use crate::{card, transport};
+use crate::{card, pcsc};
 
 /// Writes [`Rv`] and its conversion from one list, so that no code can be forgotten in either.
 macro_rules! closed_set_of_codes {
@@ -163,7 +163,7 @@ pub enum Error {
     Card(#[from] card::Error),
     /// Reader or pcscd failed.
     #[error("reader: {0}")]
-    Transport(#[from] transport::Error),
+    Transport(#[from] pcsc::Error),
 }
 
 /// The result of everything from the module floor up.
@@ -179,7 +179,7 @@ impl Error {
     /// The code for the caller. This is the only place where a cause becomes a code.
     pub fn rv(&self) -> Rv {
         use card::Error as C;
-        use transport::Error as T;
+        use pcsc::Error as T;
         match self {
             Error::Rv(rv) => *rv,
             Error::Transport(cause) | Error::Card(C::Transport(cause)) => match cause {

@@ -9,7 +9,7 @@ use sha2::Digest;
 use super::AttributeAnswer as Answer;
 use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Kind, Role};
-use crate::mechanism::{Offer, Use};
+use crate::cryptoki::mechanisms::{Offer, Use};
 use crate::vendor;
 
 /// One object of a token.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use cryptoki_sys::*;
 
-use super::{Module, Object};
 use crate::card::certificate::Certificate;
-use crate::error::{Result, Rv};
-use crate::mechanism::{Mechanism, Message};
-use crate::object::token::TokenObject;
-use crate::output::{Output, Room};
-use crate::session::{MessageSigning, Session, Signing, begin, take, under_way};
-use crate::slot::Authenticated;
+use crate::cryptoki::mechanisms::{Mechanism, Message};
+use crate::cryptoki::module::{Module, Object};
+use crate::cryptoki::objects::token::TokenObject;
+use crate::cryptoki::output_buffer::{Output, Room};
+use crate::cryptoki::rv::{Result, Rv};
+use crate::cryptoki::session::{MessageSigning, Session, Signing, begin, take, under_way};
+use crate::cryptoki::slot::Authenticated;
 
 impl Module {
     /// `C_SignInit`. `mechanism`: `None` ends what is under way (PKCS#11 3.2, 5.13.1).

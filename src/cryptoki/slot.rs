@@ -1,8 +1,6 @@
 //! A slot: one of the two roles of a reader, with the login of its token.
 //! It uses `reader` and `pin`. Sessions and objects are above it.
 
-mod login;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,25 +8,26 @@ use cryptoki_sys::*;
 use log::warn;
 use parking_lot::Mutex;
 
+use crate::card::Inserted;
 use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Role, Scheme};
+use crate::card::pin::{Pin, Refused};
+use crate::card::reader::Reader;
 use crate::card::{self, Access, LastTry};
 use crate::config::{AlwaysAuthenticate, Config, LoginState};
-use crate::error::{Error, Result, Rv};
-use crate::mechanism::Offer;
+use crate::cryptoki::mechanisms::Offer;
+use crate::cryptoki::objects::token::Surroundings;
+use crate::cryptoki::rv::{Error, Result, Rv};
 use crate::messages::{Language, Message, Token};
-use crate::object::token::Surroundings;
-use crate::pin::{Pin, Refused};
-use crate::reader::{Inserted, Reader};
 
 /// What the configuration says about logins and signatures, resolved once.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
-    last_try: LastTry,
-    login_state: LoginState,
-    always_authenticate: AlwaysAuthenticate,
-    offer: Offer,
-    language: Language,
+    pub(super) last_try: LastTry,
+    pub(super) login_state: LoginState,
+    pub(super) always_authenticate: AlwaysAuthenticate,
+    pub(super) offer: Offer,
+    pub(super) language: Language,
 }
 
 impl Policy {
@@ -58,38 +57,38 @@ pub struct Slot {
     pub role: Role,
     /// The reader that it shares with the other role.
     pub reader: Arc<Reader>,
-    policy: Policy,
+    pub(super) policy: Policy,
     /// Lock 4.
-    login: Mutex<Login>,
+    pub(super) login: Mutex<Login>,
     /// Number of the insertion that is logged in, 0 for none: the same as in `login`, for those who
     /// only want to know and must not wait for a signature.
-    logged_in: AtomicU64,
+    pub(super) logged_in: AtomicU64,
     /// Something happened that `C_WaitForSlotEvent` has not told yet.
     pub event: AtomicBool,
 }
 
 #[derive(Default)]
-struct Login {
+pub(super) struct Login {
     /// The insertion that all of this belongs to.
-    number: u64,
-    key: Key,
-    refused: Refused,
+    pub(super) number: u64,
+    pub(super) key: Key,
+    pub(super) refused: Refused,
     /// How many PINs in a row were refused without the card.
-    unsent: u32,
+    pub(super) unsent: u32,
     /// Rises when the login ends and when the PIN is changed: what was verified before is over.
-    epoch: u64,
+    pub(super) epoch: u64,
 }
 
 /// One use of a key that wants its PIN for each (`C_Login` with `CKU_CONTEXT_SPECIFIC`). It belongs to
 /// the operation that it was given for, and the PIN is wiped with it, used or not.
 pub struct Authenticated {
-    pin: Pin,
-    epoch: u64,
+    pub(super) pin: Pin,
+    pub(super) epoch: u64,
 }
 
 /// By what means the private key can be used.
 #[derive(Default)]
-enum Key {
+pub(super) enum Key {
     /// Nobody is logged in.
     #[default]
     Closed,
@@ -252,7 +251,7 @@ impl Slot {
     }
 
     /// Ends the login when the card says, or may not be asked, that the PIN is right.
-    fn end_if_lost(&self, login: &mut Login, error: &card::Error) {
+    pub(super) fn end_if_lost(&self, login: &mut Login, error: &card::Error) {
         use card::Error::{KeptPinRefused, NotVerified, Unproven};
         if matches!(error, NotVerified | KeptPinRefused | Unproven) {
             self.clear(login);
@@ -263,7 +262,7 @@ impl Slot {
     }
 
     /// Ends the login when the card turned out to be gone, or another one, in this very call.
-    fn forget_if_gone(&self, login: &mut Login, inserted: &Arc<Inserted>) {
+    pub(super) fn forget_if_gone(&self, login: &mut Login, inserted: &Arc<Inserted>) {
         if !self.reader.holds(inserted) {
             self.clear(login);
             login.refused.forget();
@@ -271,7 +270,7 @@ impl Slot {
     }
 
     /// Lock 4, with whatever belongs to an earlier card wiped out of it.
-    fn lock(&self, inserted: &Inserted) -> parking_lot::MutexGuard<'_, Login> {
+    pub(super) fn lock(&self, inserted: &Inserted) -> parking_lot::MutexGuard<'_, Login> {
         let mut login = self.login.lock();
         if login.number != inserted.number() {
             self.clear(&mut login);
@@ -281,13 +280,13 @@ impl Slot {
         login
     }
 
-    fn clear(&self, login: &mut Login) {
+    pub(super) fn clear(&self, login: &mut Login) {
         login.key = Key::Closed;
         login.epoch += 1;
         self.logged_in.store(0, Ordering::Release);
     }
 
-    fn tell(&self, message: &Message) {
+    pub(super) fn tell(&self, message: &Message) {
         warn!("{}", message.text(self.policy.language));
     }
 }

@@ -1,9 +1,9 @@
 //! The bottom floor as the others see it: readers, connections, transactions, bytes.
-//! It knows nothing of what an APDU means. Production is [`pcsc`]; tests mount a card simulator here.
+//! It knows nothing of what an APDU means. Production is [`service`]; tests mount a card simulator here.
 
 mod neighbours;
-pub mod pcsc;
 mod pulse;
+pub mod service;
 
 use std::time::Duration;
 

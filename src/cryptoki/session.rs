@@ -7,11 +7,11 @@ use std::sync::Arc;
 use cryptoki_sys::*;
 use parking_lot::Mutex;
 
+use crate::card::Inserted;
 use crate::card::certificate::Certificate;
-use crate::error::{Result, Rv};
-use crate::mechanism::{Hash, Hasher, Mechanism, Message, Padding};
-use crate::reader::Inserted;
-use crate::slot::{Authenticated, Slot};
+use crate::cryptoki::mechanisms::{Hash, Hasher, Mechanism, Message, Padding};
+use crate::cryptoki::rv::{Result, Rv};
+use crate::cryptoki::slot::{Authenticated, Slot};
 
 /// An application's connection to a token.
 pub struct Session {

@@ -2,12 +2,12 @@
 
 use cryptoki_sys::*;
 
-use super::{Module, Object};
-use crate::error::{Result, Rv};
-use crate::mechanism::Mechanism;
-use crate::object::token::TokenObject;
-use crate::output::{Output, Room};
-use crate::session::{Digesting, take, under_way};
+use crate::cryptoki::mechanisms::Mechanism;
+use crate::cryptoki::module::{Module, Object};
+use crate::cryptoki::objects::token::TokenObject;
+use crate::cryptoki::output_buffer::{Output, Room};
+use crate::cryptoki::rv::{Result, Rv};
+use crate::cryptoki::session::{Digesting, take, under_way};
 
 impl Module {
     /// `C_DigestInit`. `mechanism`: `None` ends what is under way.

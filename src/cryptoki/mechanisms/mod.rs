@@ -6,7 +6,7 @@ mod hash;
 use cryptoki_sys::*;
 
 use crate::card::files::{MAX_PKCS1_INPUT, PSS_INPUT, PSS_SALT, Scheme};
-use crate::error::{Result, Rv};
+use crate::cryptoki::rv::{Result, Rv};
 pub use hash::{Hash, Hasher};
 
 /// A mechanism as the application gave it, owned.
@@ -246,7 +246,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::error::Error;
+    use crate::cryptoki::rv::Error;
 
     const ALL: Offer = Offer {
         pss: true,

@@ -6,7 +6,7 @@ use rsa::BoxedUint;
 use rsa::pkcs8::EncodePublicKey;
 
 use super::{Attribute, AttributeAnswer as Answer, Template};
-use crate::error::{Result, Rv};
+use crate::cryptoki::rv::{Result, Rv};
 
 /// One of them: nothing but attributes.
 #[derive(Debug, Clone)]

@@ -8,14 +8,15 @@ use std::time::Duration;
 use cryptoki_sys::*;
 use log::{debug, warn};
 
-use super::{CRYPTOKI_VERSION, Module};
+use super::module::{CRYPTOKI_VERSION, Module};
+use crate::card::Inserted;
 use crate::card::files::{Kind, Role};
-use crate::error::{Result, Rv};
-use crate::mechanism::Use;
+use crate::card::reader::Reader;
+use crate::cryptoki::mechanisms::Use;
+use crate::cryptoki::rv::{Result, Rv};
+use crate::cryptoki::slot::Slot;
 use crate::messages::Message;
-use crate::reader::{Inserted, Reader};
-use crate::slot::Slot;
-use crate::transport;
+use crate::pcsc;
 
 /// One slice of a wait: so late at the most does it notice `C_Finalize`.
 const WAIT_SLICE: Duration = Duration::from_millis(250);
@@ -91,7 +92,7 @@ impl Module {
 
     /// `told`: what the application is taken to know of it. A card that comes with a new reader is
     /// an event, one that was there before we looked is not.
-    fn append(&self, name: &str, told: Option<transport::Insertion>) {
+    fn append(&self, name: &str, told: Option<pcsc::Insertion>) {
         let mut slots = self.slots.write();
         // Two threads may have seen it at once.
         if slots.iter().any(|slot| slot.reader.name() == name) {
@@ -114,14 +115,14 @@ impl Module {
     }
 
     /// Each trouble with the service is told once, until it is over.
-    fn tell_trouble(&self, error: transport::Error) {
+    fn tell_trouble(&self, error: pcsc::Error) {
         let mut last = self.trouble.lock();
         if last.as_ref() == Some(&error) {
             return;
         }
         let message = match &error {
-            transport::Error::NotAuthorised => Message::NotAuthorised,
-            transport::Error::NoService(reason) => Message::PcscdNotRunning {
+            pcsc::Error::NotAuthorised => Message::NotAuthorised,
+            pcsc::Error::NoService(reason) => Message::PcscdNotRunning {
                 reason: reason.clone(),
             },
             other => Message::PcscdNotRunning {
@@ -267,7 +268,7 @@ impl Module {
             }
             let waited = match watch.as_mut() {
                 Some(watch) => watch.wait(WAIT_SLICE),
-                None => Err(transport::Error::NoReader),
+                None => Err(pcsc::Error::NoReader),
             };
             if let Err(error) = waited {
                 // pcscd is not there, or went away. It is tried again after a slice, not at once.
@@ -279,7 +280,7 @@ impl Module {
     }
 
     /// Marks both slots of a reader when its card came, went or was changed since the last time.
-    fn note_presence(&self, reader: &Arc<Reader>, seen: Option<transport::Insertion>) -> bool {
+    fn note_presence(&self, reader: &Arc<Reader>, seen: Option<pcsc::Insertion>) -> bool {
         let changed = reader.is_news(seen);
         if changed {
             for slot in self

@@ -4,14 +4,14 @@
 use cryptoki_sys::*;
 
 use super::sign::no_parameter;
-use super::{Module, Object};
 use crate::card;
 use crate::card::certificate;
-use crate::error::{Error, Result, Rv};
-use crate::mechanism::{Mechanism, Message, Padding};
-use crate::object::token::TokenObject;
-use crate::output::{Output, Room};
-use crate::session::{MessageVerifying, Session, Verifying, begin, take, under_way};
+use crate::cryptoki::mechanisms::{Mechanism, Message, Padding};
+use crate::cryptoki::module::{Module, Object};
+use crate::cryptoki::objects::token::TokenObject;
+use crate::cryptoki::output_buffer::{Output, Room};
+use crate::cryptoki::rv::{Error, Result, Rv};
+use crate::cryptoki::session::{MessageVerifying, Session, Verifying, begin, take, under_way};
 
 impl Module {
     /// `C_VerifyInit`. `mechanism`: `None` ends what is under way.

@@ -2,9 +2,10 @@
 //! that its content names. It speaks through a [`Conversation`]. It keeps nothing.
 
 use super::apdu::{Command, Response, StatusWord};
-use super::conversation::{Conversation, unexplained};
+use super::error::Error;
 use super::files::{FileId, MAX_CERTIFICATE_LENGTH, READ_LENGTH};
-use super::{Error, Form};
+use super::state::Form;
+use super::transaction::{Conversation, unexplained};
 
 impl Conversation<'_> {
     /// The first bytes of a file, which is the current one afterwards. At most `length` of them.

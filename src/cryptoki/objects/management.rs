@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use cryptoki_sys::*;
 use log::debug;
 
-use super::{Module, Object, TokenHandle};
-use crate::error::{Error, Result, Rv};
-use crate::object::session::{SessionObject, copy_of};
-use crate::object::token::{Surroundings, TokenObject, objects_of};
-use crate::object::{Attribute, AttributeAnswer, Template};
-use crate::session::{Session, begin, take, under_way};
+use crate::cryptoki::module::{Module, Object, TokenHandle};
+use crate::cryptoki::objects::session::{SessionObject, copy_of};
+use crate::cryptoki::objects::token::{Surroundings, TokenObject, objects_of};
+use crate::cryptoki::objects::{Attribute, AttributeAnswer, Template};
+use crate::cryptoki::rv::{Error, Result, Rv};
+use crate::cryptoki::session::{Session, begin, take, under_way};
 
 /// Attributes that a copy of a token's certificate or public key takes along.
 const COPIED: &[CK_ATTRIBUTE_TYPE] = &[
@@ -167,7 +167,11 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OBJECT_HANDLE_INVALID`.
-    pub(super) fn object(&self, session: &Session, handle: CK_OBJECT_HANDLE) -> Result<Object> {
+    pub(in crate::cryptoki) fn object(
+        &self,
+        session: &Session,
+        handle: CK_OBJECT_HANDLE,
+    ) -> Result<Object> {
         let known = self.token_objects.lock().get(&handle).copied();
         if let Some(known) = known {
             let surroundings = session.slot.surroundings(&session.inserted);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use cryptoki_sys::*;
 use log::warn;
 
-use super::Module;
-use crate::error::{Result, Rv};
+use super::module::Module;
+use crate::cryptoki::output_buffer::{Output, Room};
+use crate::cryptoki::rv::{Result, Rv};
+use crate::cryptoki::session::Session;
 use crate::messages::Message;
-use crate::output::{Output, Room};
-use crate::session::Session;
 
 /// The flags that `C_OpenSession` knows.
 const SESSION_FLAGS: CK_FLAGS = CKF_SERIAL_SESSION | CKF_RW_SESSION | CKF_ASYNC_SESSION;
