@@ -6,7 +6,7 @@
 //! `C_Sign` → [`cryptoki::module::Module::sign`] → [`card::JpkiCard::sign`] → [`pcsc::Exchange::transmit`].
 //!
 //! * [`ffi`]: the C ABI. Pointers exist only here.
-//! * [`cryptoki`]: PKCS#11.
+//! * [`mod@cryptoki`] is PKCS#11.
 //! * [`card`]: the JPKI card.
 //! * [`pcsc`]: readers, connections, bytes. PC/SC exists only here.
 //!

@@ -240,7 +240,7 @@ fn finalize_ends_every_wait_and_initialise_may_follow_at_once() {
         stage.finalize().unwrap();
         assert!(start.elapsed() < Duration::from_secs(1));
         // NSS ends the wait of its thread in this way.
-        jpki_pkcs11::ffi::initialize_with(Box::new(stage.desk.clone()), Config::default()).unwrap();
+        common::mount(Box::new(stage.desk.clone()), Config::default()).unwrap();
         for waiter in waiters {
             assert_eq!(waiter.join().unwrap(), Err(CKR_CRYPTOKI_NOT_INITIALIZED));
         }
@@ -334,7 +334,7 @@ fn many_cycles_leave_nothing_behind() {
         if number.is_multiple_of(10) {
             stage.finalize().unwrap();
             let desk = Box::new(stage.desk.clone());
-            jpki_pkcs11::ffi::initialize_with(desk, Config::default()).unwrap();
+            common::mount(desk, Config::default()).unwrap();
             stage.slot_list(false).unwrap();
         }
         // The simulator's own log is no growth of the module.

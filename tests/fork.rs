@@ -29,7 +29,7 @@ fn works_by_itself(stage: &Stage) -> bool {
     // A desk of its own: a child that used the parent's memory would not touch the parent's card.
     let desk = common::Desk::default();
     desk.plug("Reader of the child", common::stage::reader_with("plastic"));
-    let fresh = jpki_pkcs11::ffi::initialize_with(Box::new(desk), Config::default());
+    let fresh = common::mount(Box::new(desk), Config::default());
     fresh.is_ok() && caller.slot_list(true).is_ok_and(|slots| slots.len() == 2) && {
         let session = caller.open_session(AUTH, true);
         session.is_ok_and(|session| {

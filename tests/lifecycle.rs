@@ -11,7 +11,7 @@ use jpki_pkcs11::config::{Config, LoginState};
 fn a_second_initialise_is_refused_and_harms_nothing() {
     let stage = Stage::plastic();
     let session = stage.logged_in(AUTH);
-    let again = jpki_pkcs11::ffi::initialize_with(Box::new(stage.desk.clone()), Config::default());
+    let again = common::mount(Box::new(stage.desk.clone()), Config::default());
     assert_eq!(
         again.unwrap_err().rv().code(),
         CKR_CRYPTOKI_ALREADY_INITIALIZED
@@ -33,7 +33,7 @@ fn nothing_survives_finalize() {
     );
     assert!(!stage.is_open());
 
-    jpki_pkcs11::ffi::initialize_with(Box::new(stage.desk.clone()), Config::default()).unwrap();
+    common::mount(Box::new(stage.desk.clone()), Config::default()).unwrap();
     assert_eq!(stage.state(session), Err(CKR_SESSION_HANDLE_INVALID));
     assert_eq!(stage.slot_list(true).unwrap(), [0, 1]);
     let session = stage.open(AUTH);

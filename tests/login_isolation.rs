@@ -20,7 +20,7 @@ use cryptoki_sys::*;
 use jpki_card_simulator::Misbehaviour;
 use jpki_pkcs11::config::{AlwaysAuthenticate, Config, LoginState};
 use jpki_pkcs11::pcsc::{
-    Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch,
+    Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
 };
 
 /// Kinds of cards: each leaves the application in its own way, or keeps what others lose.
@@ -201,7 +201,7 @@ impl Transport for Panicking {
         self.desk.survey()
     }
 
-    fn insertion(&self, reader: &str) -> Result<Option<Insertion>, Error> {
+    fn insertion(&self, reader: &str) -> Result<Option<InsertionId>, Error> {
         self.desk.insertion(reader)
     }
 
@@ -256,7 +256,7 @@ fn nor_after_a_panic_in_the_middle_of_a_call() {
             desk: stage.desk.clone(),
             countdown: Arc::clone(&countdown),
         };
-        jpki_pkcs11::ffi::initialize_with(Box::new(panicking), Config::default()).unwrap();
+        common::mount(Box::new(panicking), Config::default()).unwrap();
         stage.slot_list(false).unwrap();
         let session = stage.logged_in(SIGN);
         let key = stage.private_key(session);

@@ -207,7 +207,7 @@ fn finalize_while_others_are_in_every_function() {
             longest = longest.max(start.elapsed());
             // What was signed before is signed; nothing is left open on a card.
             let desk = Box::new(stage.desk.clone());
-            jpki_pkcs11::ffi::initialize_with(desk, Config::default()).unwrap();
+            common::mount(desk, Config::default()).unwrap();
         }
         stop.store(true, Ordering::Relaxed);
     });

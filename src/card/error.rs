@@ -7,7 +7,7 @@ use crate::pcsc;
 pub enum Error {
     /// The bytes did not get through.
     #[error(transparent)]
-    Transport(#[from] pcsc::Error),
+    Pcsc(#[from] pcsc::Error),
     /// It does not know the JPKI application.
     #[error("this is not a My Number card")]
     NotJpki,

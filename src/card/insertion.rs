@@ -11,13 +11,13 @@ use super::backoff::Strikes;
 use super::jpki_card::{Face, JpkiCard, Shown};
 use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Kind, Role};
-use crate::pcsc::Insertion;
+use crate::pcsc::InsertionId;
 
 /// A My Number card in a reader, from its insertion to its removal.
 pub struct Inserted {
     /// Ours alone, never used again: tells this insertion from every other one.
     pub(super) number: u64,
-    pub(super) insertion: Insertion,
+    pub(super) insertion: InsertionId,
     /// Card or phone.
     pub kind: Kind,
     /// Model from EF 0006; may be empty.
@@ -64,7 +64,7 @@ impl Files {
 }
 
 impl Inserted {
-    pub(super) fn new(number: u64, insertion: Insertion, face: Face) -> Inserted {
+    pub(super) fn new(number: u64, insertion: InsertionId, face: Face) -> Inserted {
         let serial = serial_number(&face);
         let public_certificate = matches!(face.certificate, Shown::Open(_));
         let inserted = Inserted {

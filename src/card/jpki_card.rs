@@ -66,7 +66,7 @@ impl JpkiCard {
     /// tries left of the PINs named. One transaction; no PIN.
     ///
     /// # Errors
-    /// [`Error::NotJpki`] after one APDU; [`Error::Transport`]; [`Error::Unexplained`], [`Error::Malformed`].
+    /// [`Error::NotJpki`] after one APDU; [`Error::Pcsc`]; [`Error::Unexplained`], [`Error::Malformed`].
     pub fn open(channel: Box<dyn Channel>, tries_of: &[Role]) -> Result<(JpkiCard, Face), Error> {
         let memory = Memory {
             form: Forms::default(),
@@ -96,7 +96,7 @@ impl JpkiCard {
             let token_information =
                 match talk.read_start(FileId::TOKEN_INFORMATION, TOKEN_INFORMATION_LENGTH) {
                     Ok(bytes) => bytes,
-                    Err(Error::Transport(cause)) => return Err(Error::Transport(cause)),
+                    Err(Error::Pcsc(cause)) => return Err(Error::Pcsc(cause)),
                     // What hides its certificate is told from others by this file alone.
                     Err(other) if matches!(certificate, Shown::Locked) => {
                         return Err(match other {
@@ -152,7 +152,7 @@ impl JpkiCard {
     /// Asks the card for the tries left of a PIN. Costs no try.
     ///
     /// # Errors
-    /// [`Error::Transport`], [`Error::Unexplained`], [`Error::AnotherCard`], [`Error::Unproven`].
+    /// [`Error::Pcsc`], [`Error::Unexplained`], [`Error::AnotherCard`], [`Error::Unproven`].
     pub fn tries_left(&mut self, role: Role) -> Result<u8, Error> {
         self.talk(false, |talk| {
             talk.select()?;
@@ -165,7 +165,7 @@ impl JpkiCard {
     ///
     /// # Errors
     /// [`Error::PinIncorrect`], [`Error::PinLocked`], [`Error::LastTryKept`], [`Error::AnotherCard`], [`Error::Unproven`],
-    /// [`Error::Transport`], [`Error::Unexplained`], [`Error::Malformed`]. A VERIFY that got no answer is not repeated.
+    /// [`Error::Pcsc`], [`Error::Unexplained`], [`Error::Malformed`]. A VERIFY that got no answer is not repeated.
     pub fn login(
         &mut self,
         role: Role,
@@ -186,7 +186,7 @@ impl JpkiCard {
     /// Leaves the application: what `login_state = "card"` left open is closed.
     ///
     /// # Errors
-    /// [`Error::Transport`].
+    /// [`Error::Pcsc`].
     pub fn logout(&mut self) -> Result<(), Error> {
         self.talk(false, |talk| {
             talk.close_at_the_end();
@@ -198,7 +198,7 @@ impl JpkiCard {
     /// transient error, once; behind a PIN never, because that would send the PIN again.
     ///
     /// # Errors
-    /// [`Error::FileAbsent`], [`Error::NotVerified`], [`Error::AnotherCard`], [`Error::Unproven`], [`Error::Transport`],
+    /// [`Error::FileAbsent`], [`Error::NotVerified`], [`Error::AnotherCard`], [`Error::Unproven`], [`Error::Pcsc`],
     /// [`Error::Unexplained`], [`Error::Malformed`].
     pub fn read_certificate(
         &mut self,
@@ -215,7 +215,7 @@ impl JpkiCard {
             })
         };
         match read() {
-            Err(Error::Transport(pcsc::Error::Failed(cause))) if access.is_none() => {
+            Err(Error::Pcsc(pcsc::Error::Failed(cause))) if access.is_none() => {
                 warn!("reading a certificate again after: {cause}");
                 read()
             }
@@ -227,7 +227,7 @@ impl JpkiCard {
     ///
     /// # Errors
     /// [`Error::NotVerified`], [`Error::KeptPinRefused`], [`Error::AnotherCard`], [`Error::Unproven`], [`Error::SchemeRefused`],
-    /// [`Error::InputRefused`], [`Error::SignatureWrong`], [`Error::Transport`], [`Error::Unexplained`], [`Error::Malformed`].
+    /// [`Error::InputRefused`], [`Error::SignatureWrong`], [`Error::Pcsc`], [`Error::Unexplained`], [`Error::Malformed`].
     /// Nothing is ever sent twice.
     pub fn sign(
         &mut self,
@@ -249,7 +249,7 @@ impl JpkiCard {
     /// Changes a PIN: verifies the old one and sets the new one.
     ///
     /// # Errors
-    /// As [`JpkiCard::login`], and [`Error::NewPinRefused`]. After [`Error::Transport`] the card has
+    /// As [`JpkiCard::login`], and [`Error::NewPinRefused`]. After [`Error::Pcsc`] the card has
     /// the old PIN or the new one; nobody can tell without spending a try.
     pub fn change_pin(
         &mut self,
@@ -270,7 +270,7 @@ impl JpkiCard {
     /// Random bytes from the card, at most [`MAX_CHALLENGE`] of them.
     ///
     /// # Errors
-    /// [`Error::Transport`], [`Error::Unexplained`], [`Error::Malformed`].
+    /// [`Error::Pcsc`], [`Error::Unexplained`], [`Error::Malformed`].
     pub fn challenge(&mut self, length: usize) -> Result<Vec<u8>, Error> {
         let length = length.clamp(1, MAX_CHALLENGE);
         // It works in every application, so none is selected.

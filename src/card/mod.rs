@@ -11,9 +11,13 @@ mod jpki_card;
 pub mod pin;
 mod read_file;
 pub mod reader;
+mod readers;
 mod state;
 mod transaction;
 
 pub use error::Error;
 pub use insertion::Inserted;
 pub use jpki_card::{Access, Face, JpkiCard, LastTry, Shown};
+pub use readers::Readers;
+
+pub use crate::pcsc::{Error as PcscError, InsertionId, ReaderState};

@@ -9,12 +9,14 @@ use log::debug;
 use parking_lot::Mutex;
 
 use super::backoff::Strikes;
+use super::certificate::Certificate;
+use super::error::Error;
+use super::files::{CertificateFile, Role};
 use super::insertion::Inserted;
-use crate::card::certificate::Certificate;
-use crate::card::files::{CertificateFile, Role};
-use crate::card::{self, Access, Face, JpkiCard};
-use crate::cryptoki::rv::{Error, Result, Rv};
-use crate::pcsc::{self, Insertion, Transport};
+use super::jpki_card::{Access, Face, JpkiCard};
+use crate::pcsc::{self, InsertionId, Transport};
+
+type Result<T> = std::result::Result<T, Error>;
 
 /// A reader, by its name, for the whole life of the module.
 pub struct Reader {
@@ -28,7 +30,7 @@ pub struct Reader {
     /// waits for a signature.
     known: Mutex<Known>,
     /// What slot events have told of it.
-    told: Mutex<Option<Insertion>>,
+    told: Mutex<Option<InsertionId>>,
 }
 
 #[derive(Default)]
@@ -42,17 +44,17 @@ struct Held {
 
 /// A card that cannot be opened, though it may be ours.
 struct Sick {
-    insertion: Insertion,
+    insertion: InsertionId,
     strikes: Strikes,
     /// What was wrong the last time.
-    error: card::Error,
+    error: Error,
 }
 
 #[derive(Clone)]
 enum Known {
     Nothing,
     /// Somebody else's card: left alone until it is taken out.
-    Foreign(Insertion),
+    Foreign(InsertionId),
     Ours(Arc<Inserted>),
 }
 
@@ -66,7 +68,7 @@ impl Reader {
         name: String,
         transport: Arc<dyn Transport>,
         roles: Vec<Role>,
-        told: Option<Insertion>,
+        told: Option<InsertionId>,
     ) -> Reader {
         let (known, told) = (Mutex::new(Known::Nothing), Mutex::new(told));
         Reader {
@@ -80,7 +82,7 @@ impl Reader {
     }
 
     /// Is this another state than slot events have told? From now on they have.
-    pub fn is_news(&self, seen: Option<Insertion>) -> bool {
+    pub fn is_news(&self, seen: Option<InsertionId>) -> bool {
         std::mem::replace(&mut *self.told.lock(), seen) != seen
     }
 
@@ -93,7 +95,7 @@ impl Reader {
     ///
     /// # Errors
     /// What [`Transport::insertion`] says.
-    pub fn look(&self) -> Result<Option<Insertion>> {
+    pub fn look(&self) -> Result<Option<InsertionId>> {
         let seen = self.transport.insertion(&self.name);
         self.notice(seen.clone().unwrap_or_default());
         match seen {
@@ -103,7 +105,7 @@ impl Reader {
     }
 
     /// Takes note of what somebody saw in it.
-    pub fn notice(&self, seen: Option<Insertion>) {
+    pub fn notice(&self, seen: Option<InsertionId>) {
         let mut known = self.known.lock();
         let before = match &*known {
             Known::Nothing => return,
@@ -129,7 +131,7 @@ impl Reader {
     /// The My Number card in it. The first call after an insertion opens it.
     ///
     /// # Errors
-    /// `CKR_TOKEN_NOT_PRESENT`, `CKR_TOKEN_NOT_RECOGNIZED`, and what the card says.
+    /// [`pcsc::Error::NoCard`], [`Error::NotJpki`], and those of [`JpkiCard::open`].
     pub fn inserted(&self) -> Result<Arc<Inserted>> {
         if let Some(answer) = self.known_card()? {
             return answer;
@@ -145,11 +147,11 @@ impl Reader {
     /// What is known of the card that is in the reader now; `None`: nothing yet.
     fn known_card(&self) -> Result<Option<Result<Arc<Inserted>>>> {
         if self.look()?.is_none() {
-            return Err(Rv::TokenNotPresent.into());
+            return Err(pcsc::Error::NoCard.into());
         }
         Ok(match &*self.known.lock() {
             Known::Nothing => None,
-            Known::Foreign(_) => Some(Err(Rv::TokenNotRecognized.into())),
+            Known::Foreign(_) => Some(Err(Error::NotJpki)),
             Known::Ours(inserted) => Some(Ok(Arc::clone(inserted))),
         })
     }
@@ -161,7 +163,7 @@ impl Reader {
         let insertion = self
             .transport
             .insertion(&self.name)?
-            .ok_or(Rv::TokenNotPresent)?;
+            .ok_or(pcsc::Error::NoCard)?;
         let began = Instant::now();
         let mut sick = held.sick.take().filter(|it| it.insertion == insertion);
         if let Some(resting) = sick.as_ref().filter(|it| it.strikes.rests(began)) {
@@ -171,7 +173,7 @@ impl Reader {
         }
         let opened = self.connect_and_open().or_else(|error| match error {
             // Contactless cards fail like this when they have just been laid down.
-            card::Error::Transport(pcsc::Error::Failed(cause)) => {
+            Error::Pcsc(pcsc::Error::Failed(cause)) => {
                 debug!("{}: opened again after: {cause}", self.name);
                 self.connect_and_open()
             }
@@ -190,11 +192,11 @@ impl Reader {
                 *self.known.lock() = Known::Ours(Arc::clone(&inserted));
                 Ok(inserted)
             }
-            Err(card::Error::NotJpki) => {
+            Err(Error::NotJpki) => {
                 *self.known.lock() = Known::Foreign(insertion);
-                Err(Rv::TokenNotRecognized.into())
+                Err(Error::NotJpki)
             }
-            Err(card::Error::Transport(pcsc::Error::Removed)) => Err(Rv::TokenNotPresent.into()),
+            Err(Error::Pcsc(pcsc::Error::Removed)) => Err(pcsc::Error::NoCard.into()),
             Err(other) => {
                 if is_sickness(&other) {
                     let strikes = sick.take().map(|it| it.strikes).unwrap_or_default();
@@ -211,24 +213,24 @@ impl Reader {
         }
     }
 
-    fn connect_and_open(&self) -> std::result::Result<(JpkiCard, Face), card::Error> {
+    fn connect_and_open(&self) -> Result<(JpkiCard, Face)> {
         JpkiCard::open(self.transport.connect(&self.name)?, &self.roles)
     }
 
     /// Does something with the card, if it is still the one that was inserted then.
     ///
     /// # Errors
-    /// `CKR_DEVICE_REMOVED`, and what the card says.
+    /// [`pcsc::Error::Removed`], and those of `work`.
     pub fn with_card<T>(
         &self,
         inserted: &Arc<Inserted>,
-        work: impl FnOnce(&mut JpkiCard) -> std::result::Result<T, card::Error>,
+        work: impl FnOnce(&mut JpkiCard) -> Result<T>,
     ) -> Result<T> {
         let mut held = self.held.lock();
         if self.look()?.is_none() || !self.holds(inserted) || held.number != inserted.number {
-            return Err(Rv::DeviceRemoved.into());
+            return Err(pcsc::Error::Removed.into());
         }
-        let card = held.card.as_mut().ok_or(Rv::DeviceRemoved)?;
+        let card = held.card.as_mut().ok_or(pcsc::Error::Removed)?;
         let result = self.attach(card).and_then(|()| work(card));
         inserted.note_tries(card);
         if let Err(error) = &result {
@@ -236,12 +238,12 @@ impl Reader {
         }
         result.map_err(|error| match error {
             // The card was there a moment ago, and a session of it is in somebody's hands.
-            card::Error::Transport(pcsc::Error::NoCard) => Rv::DeviceRemoved.into(),
-            other => Error::Card(other),
+            Error::Pcsc(pcsc::Error::NoCard) => pcsc::Error::Removed.into(),
+            other => other,
         })
     }
 
-    fn attach(&self, card: &mut JpkiCard) -> std::result::Result<(), card::Error> {
+    fn attach(&self, card: &mut JpkiCard) -> Result<()> {
         if !card.is_attached() {
             card.attach(self.transport.connect(&self.name)?);
         }
@@ -249,16 +251,15 @@ impl Reader {
     }
 
     /// After a failure: is the card gone, is the connection to be made anew, or was it only a no?
-    fn react(&self, error: &card::Error, card: &mut JpkiCard) {
-        use card::Error as C;
+    fn react(&self, error: &Error, card: &mut JpkiCard) {
+        use Error as C;
         use pcsc::Error as T;
         match error {
-            C::AnotherCard
-            | C::Transport(T::NoCard | T::Removed | T::NoReader | T::NoService(_)) => {
+            C::AnotherCard | C::Pcsc(T::NoCard | T::Removed | T::NoReader | T::NoService(_)) => {
                 card.detach();
                 *self.known.lock() = Known::Nothing;
             }
-            C::Unexplained { .. } | C::Malformed(_) | C::SignatureWrong | C::Transport(_) => {
+            C::Unexplained { .. } | C::Malformed(_) | C::SignatureWrong | C::Pcsc(_) => {
                 card.detach()
             }
             C::NotJpki
@@ -317,8 +318,8 @@ impl Reader {
                 return Ok(answer);
             }
             match card.read_certificate(file, access) {
-                Err(card::Error::NotVerified) if access.is_none() => Ok(None),
-                Err(card::Error::FileAbsent) => {
+                Err(Error::NotVerified) if access.is_none() => Ok(None),
+                Err(Error::FileAbsent) => {
                     inserted.note_certificate(file, None);
                     Ok(None)
                 }
@@ -337,11 +338,11 @@ impl Reader {
 }
 
 /// Is the card or its reader to blame? Then it may be so the next time too, and take long.
-fn is_sickness(error: &card::Error) -> bool {
+fn is_sickness(error: &Error) -> bool {
     use pcsc::Error as T;
     !matches!(
         error,
-        card::Error::Transport(
+        Error::Pcsc(
             T::NoCard
                 | T::Removed
                 | T::NoReader

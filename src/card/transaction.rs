@@ -61,7 +61,7 @@ impl<'a> Conversation<'a> {
     pub(super) fn select(&mut self) -> Result<(), Error> {
         if std::mem::take(&mut self.memory.left_selected) {
             match self.compare() {
-                Err(Error::Transport(cause)) => return Err(Error::Transport(cause)),
+                Err(Error::Pcsc(cause)) => return Err(Error::Pcsc(cause)),
                 Ok(()) if self.memory.identity.is_some() => {
                     self.memory.left_selected = true;
                     return Ok(());
@@ -180,7 +180,7 @@ impl<'a> Conversation<'a> {
     /// cannot be had must not hide the rest of the card.
     pub(super) fn ask_tries(&mut self, role: Role) -> Result<(), Error> {
         match self.tries_left(role) {
-            Err(Error::Transport(cause)) => Err(Error::Transport(cause)),
+            Err(Error::Pcsc(cause)) => Err(Error::Pcsc(cause)),
             Err(other) => {
                 warn!("tries left of the {role:?} PIN: {other}");
                 Ok(())

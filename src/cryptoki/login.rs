@@ -105,7 +105,7 @@ impl Slot {
             }
             Err(error) => {
                 self.note_refusal(login, &pin, &error);
-                Err(error)
+                Err(error.into())
             }
         }
     }
@@ -121,9 +121,8 @@ impl Slot {
         Ok(())
     }
 
-    fn note_refusal(&self, login: &mut Login, pin: &Pin, error: &Error) {
+    fn note_refusal(&self, login: &mut Login, pin: &Pin, error: &card::Error) {
         let token = self.role.into();
-        let Error::Card(error) = error else { return };
         match *error {
             card::Error::PinIncorrect { left } => {
                 login.refused.remember(pin);
@@ -224,7 +223,7 @@ impl Slot {
             if !unchanged || keep_open {
                 self.clear(&mut login);
             }
-            return Err(error);
+            return Err(error.into());
         }
         login.refused.forget();
         login.epoch += 1;
@@ -236,11 +235,8 @@ impl Slot {
 }
 
 /// Did a change of the PIN end before anything was changed?
-fn is_refusal(error: &Error) -> bool {
+fn is_refusal(error: &card::Error) -> bool {
     use card::Error as C;
-    let Error::Card(error) = error else {
-        return true;
-    };
     matches!(
         error,
         C::PinIncorrect { .. }

@@ -12,13 +12,14 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::card::files::Role;
 use crate::card::reader::Reader;
+use crate::card::{PcscError, Readers};
 use crate::config::Config;
 use crate::cryptoki::objects::session::SessionObject;
 use crate::cryptoki::objects::token::TokenObject;
 use crate::cryptoki::rv::{Result, Rv};
 use crate::cryptoki::session::Session;
 use crate::cryptoki::slot::{Policy, Slot};
-use crate::pcsc::Transport;
+use crate::logging;
 
 /// The version of the standard that this module keeps to: the newest of its function lists.
 pub const CRYPTOKI_VERSION: CK_VERSION = CK_VERSION { major: 3, minor: 2 };
@@ -33,7 +34,7 @@ pub struct Module {
     pub(super) policy: Policy,
     /// What is shown of each reader, in the order of its slots.
     pub(super) roles: Vec<Role>,
-    pub(super) transport: Arc<dyn Transport>,
+    pub(super) readers: Readers,
     /// Lock 2. Only grows.
     pub(super) slots: RwLock<Vec<Arc<Slot>>>,
     /// Lock 2.
@@ -49,7 +50,7 @@ pub struct Module {
     /// How many waits are under way.
     pub(super) waiting: AtomicU64,
     /// The last trouble with the service, so that each is told once.
-    pub(super) trouble: Mutex<Option<crate::pcsc::Error>>,
+    pub(super) trouble: Mutex<Option<PcscError>>,
 }
 
 /// A token object belongs to a slot and to one insertion of a card.
@@ -67,8 +68,16 @@ pub(super) enum Object {
 }
 
 impl Module {
-    /// An initialised module. Sends nothing to any card.
-    pub fn new(config: Config, transport: Box<dyn Transport>) -> Module {
+    /// What `C_Initialize` makes: the configuration is read here, once, and the log begins.
+    /// `parameters`: the string in `pReserved`.
+    pub fn open(parameters: Option<&str>) -> Module {
+        let (config, complaints) = Config::load(parameters);
+        logging::start(&config, &complaints);
+        Module::new(config, Readers::system())
+    }
+
+    /// A module on these readers. Sends nothing to any card.
+    pub fn new(config: Config, readers: Readers) -> Module {
         let shown = config.slots_shown();
         let roles = Role::ALL.into_iter().filter(|role| match role {
             Role::Authentication => shown.auth,
@@ -78,7 +87,7 @@ impl Module {
             policy: Policy::new(&config),
             roles: roles.collect(),
             config,
-            transport: transport.into(),
+            readers,
             slots: RwLock::default(),
             sessions: Mutex::default(),
             session_objects: Mutex::default(),

@@ -3,7 +3,7 @@
 
 use cryptoki_sys::*;
 
-use crate::{card, pcsc};
+use crate::card;
 
 /// Writes [`Rv`] and its conversion from one list, so that no code can be forgotten in either.
 macro_rules! closed_set_of_codes {
@@ -161,9 +161,6 @@ pub enum Error {
     /// The card said no, or spoke nonsense.
     #[error("card: {0}")]
     Card(#[from] card::Error),
-    /// Reader or pcscd failed.
-    #[error("reader: {0}")]
-    Transport(#[from] pcsc::Error),
 }
 
 /// The result of everything from the module floor up.
@@ -179,10 +176,10 @@ impl Error {
     /// The code for the caller. This is the only place where a cause becomes a code.
     pub fn rv(&self) -> Rv {
         use card::Error as C;
-        use pcsc::Error as T;
+        use card::PcscError as T;
         match self {
             Error::Rv(rv) => *rv,
-            Error::Transport(cause) | Error::Card(C::Transport(cause)) => match cause {
+            Error::Card(C::Pcsc(cause)) => match cause {
                 T::NoCard => Rv::TokenNotPresent,
                 T::Removed | T::NoReader => Rv::DeviceRemoved,
                 T::NoService(_) | T::NotAuthorised | T::Failed(_) | T::Busy => Rv::DeviceError,
@@ -202,7 +199,7 @@ impl Error {
                 C::NewPinRefused => Rv::PinInvalid,
                 C::Unexplained { .. } | C::Malformed(_) | C::SignatureWrong => Rv::DeviceError,
                 // The arm above takes it; the compiler cannot see that.
-                C::Transport(_) => Rv::DeviceError,
+                C::Pcsc(_) => Rv::DeviceError,
             },
         }
     }

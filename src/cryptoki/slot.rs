@@ -17,7 +17,7 @@ use crate::card::{self, Access, LastTry};
 use crate::config::{AlwaysAuthenticate, Config, LoginState};
 use crate::cryptoki::mechanisms::Offer;
 use crate::cryptoki::objects::token::Surroundings;
-use crate::cryptoki::rv::{Error, Result, Rv};
+use crate::cryptoki::rv::{Result, Rv};
 use crate::messages::{Language, Message, Token};
 
 /// What the configuration says about logins and signatures, resolved once.
@@ -121,7 +121,7 @@ impl Slot {
     /// # Errors
     /// As [`Reader::inserted`].
     pub fn token(&self) -> Result<Arc<Inserted>> {
-        self.reader.inserted()
+        Ok(self.reader.inserted()?)
     }
 
     /// Is the user logged in to this insertion? Never waits.
@@ -190,8 +190,7 @@ impl Slot {
         let answer = self.reader.with_card(inserted, |card| {
             card.sign(self.role, scheme, input, access, certificate)
         });
-        if let (Access::Pin(pin), Err(Error::Card(card::Error::KeptPinRefused))) = (access, &answer)
-        {
+        if let (Access::Pin(pin), Err(card::Error::KeptPinRefused)) = (access, &answer) {
             login.refused.remember(pin);
         }
         if once {
@@ -199,7 +198,7 @@ impl Slot {
             login.key = Key::Spent;
         }
         self.forget_if_gone(login, inserted);
-        if let Err(Error::Card(error)) = &answer {
+        if let Err(error) = &answer {
             match error {
                 card::Error::SchemeRefused => {
                     inserted.pss_refused.store(true, Ordering::Relaxed);
@@ -209,7 +208,7 @@ impl Slot {
                 _ => self.end_if_lost(login, error),
             }
         }
-        answer
+        Ok(answer?)
     }
 
     /// A certificate of the token, opened by the login if it has to be.
@@ -230,7 +229,7 @@ impl Slot {
             CertificateFile::AuthenticationAuthority | CertificateFile::SignatureAuthority => false,
         };
         if !locked {
-            return self.reader.certificate(inserted, file, None);
+            return Ok(self.reader.certificate(inserted, file, None)?);
         }
         let mut guard = self.lock(inserted);
         let login = &mut *guard;
@@ -240,14 +239,14 @@ impl Slot {
             Key::Closed | Key::Spent => return Ok(None),
         };
         let answer = self.reader.certificate(inserted, file, Some(access));
-        if let Err(Error::Card(error)) = &answer {
+        if let Err(error) = &answer {
             if let (Access::Pin(pin), card::Error::KeptPinRefused) = (access, error) {
                 login.refused.remember(pin);
             }
             self.end_if_lost(login, error);
         }
         self.forget_if_gone(login, inserted);
-        answer
+        Ok(answer?)
     }
 
     /// Ends the login when the card says, or may not be asked, that the PIN is right.

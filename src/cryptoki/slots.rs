@@ -9,14 +9,13 @@ use cryptoki_sys::*;
 use log::{debug, warn};
 
 use super::module::{CRYPTOKI_VERSION, Module};
-use crate::card::Inserted;
 use crate::card::files::{Kind, Role};
 use crate::card::reader::Reader;
+use crate::card::{Inserted, InsertionId, PcscError};
 use crate::cryptoki::mechanisms::Use;
 use crate::cryptoki::rv::{Result, Rv};
 use crate::cryptoki::slot::Slot;
 use crate::messages::Message;
-use crate::pcsc;
 
 /// One slice of a wait: so late at the most does it notice `C_Finalize`.
 const WAIT_SLICE: Duration = Duration::from_millis(250);
@@ -61,7 +60,7 @@ impl Module {
 
     /// Looks at all readers: appends new ones, notes what came and went. Costs no APDU.
     fn survey(&self) {
-        let seen = match self.transport.survey() {
+        let seen = match self.readers.survey() {
             Ok(seen) => seen,
             Err(error) => {
                 self.tell_trouble(error);
@@ -92,19 +91,14 @@ impl Module {
 
     /// `told`: what the application is taken to know of it. A card that comes with a new reader is
     /// an event, one that was there before we looked is not.
-    fn append(&self, name: &str, told: Option<pcsc::Insertion>) {
+    fn append(&self, name: &str, told: Option<InsertionId>) {
         let mut slots = self.slots.write();
         // Two threads may have seen it at once.
         if slots.iter().any(|slot| slot.reader.name() == name) {
             return;
         }
         let place = slots.len() / self.roles.len().max(1);
-        let reader = Arc::new(Reader::new(
-            name.to_owned(),
-            Arc::clone(&self.transport),
-            self.roles.clone(),
-            told,
-        ));
+        let reader = Arc::new(self.readers.reader(name, self.roles.clone(), told));
         for &role in &self.roles {
             // Two numbers for each reader, whichever of its slots are shown.
             let id = 2 * place + usize::from(role == Role::Signature);
@@ -115,14 +109,14 @@ impl Module {
     }
 
     /// Each trouble with the service is told once, until it is over.
-    fn tell_trouble(&self, error: pcsc::Error) {
+    fn tell_trouble(&self, error: PcscError) {
         let mut last = self.trouble.lock();
         if last.as_ref() == Some(&error) {
             return;
         }
         let message = match &error {
-            pcsc::Error::NotAuthorised => Message::NotAuthorised,
-            pcsc::Error::NoService(reason) => Message::PcscdNotRunning {
+            PcscError::NotAuthorised => Message::NotAuthorised,
+            PcscError::NoService(reason) => Message::PcscdNotRunning {
                 reason: reason.clone(),
             },
             other => Message::PcscdNotRunning {
@@ -264,11 +258,11 @@ impl Module {
                 return Err(Rv::NoEvent.into());
             }
             if watch.is_none() {
-                watch = self.transport.watch().ok();
+                watch = self.readers.watch().ok();
             }
             let waited = match watch.as_mut() {
                 Some(watch) => watch.wait(WAIT_SLICE),
-                None => Err(pcsc::Error::NoReader),
+                None => Err(PcscError::NoReader),
             };
             if let Err(error) = waited {
                 // pcscd is not there, or went away. It is tried again after a slice, not at once.
@@ -280,7 +274,7 @@ impl Module {
     }
 
     /// Marks both slots of a reader when its card came, went or was changed since the last time.
-    fn note_presence(&self, reader: &Arc<Reader>, seen: Option<pcsc::Insertion>) -> bool {
+    fn note_presence(&self, reader: &Arc<Reader>, seen: Option<InsertionId>) -> bool {
         let changed = reader.is_news(seen);
         if changed {
             for slot in self

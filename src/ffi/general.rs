@@ -12,21 +12,14 @@ use super::input::{In, InName, Reserved};
 use super::list::{INTERFACES, NAME, V2_40, version};
 use super::output::{Out, OutBuf};
 use super::process;
-use crate::config::Config;
 use crate::cryptoki::module::Module;
 use crate::cryptoki::rv::Rv;
-use crate::logging;
-use crate::pcsc::service::Pcsc;
 
 cryptoki! {
     /// Makes the module ready. The configuration is read here, once.
     fn C_Initialize(args: InitializeArgs) {
         let reserved = args.reserved()?;
-        process::initialize(|| {
-            let (config, complaints) = Config::load(reserved.as_deref());
-            logging::start(&config, &complaints);
-            Module::new(config, Box::new(Pcsc::new()))
-        })
+        process::initialize(|| Module::open(reserved.as_deref()))
     }
 
     /// Ends everything, waits included.

@@ -173,7 +173,7 @@ mod tests {
     use cryptoki_sys::{CKR_DEVICE_REMOVED, CKR_GENERAL_ERROR, CKR_SLOT_ID_INVALID};
 
     use super::*;
-    use crate::pcsc;
+    use crate::{card, pcsc};
 
     #[test]
     fn errors_become_their_codes() {
@@ -183,7 +183,9 @@ mod tests {
             CKR_SLOT_ID_INVALID
         );
         assert_eq!(
-            guard("cause", || Err(pcsc::Error::Removed.into())),
+            guard("cause", || Err(
+                card::Error::from(pcsc::Error::Removed).into()
+            )),
             CKR_DEVICE_REMOVED
         );
     }

@@ -8,10 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cryptoki_sys::CK_SESSION_HANDLE;
 
-use crate::config::Config;
 use crate::cryptoki::module::Module;
 use crate::cryptoki::rv::{Result, Rv};
-use crate::pcsc::Transport;
 
 /// What one process has of the module.
 struct Process {
@@ -32,13 +30,13 @@ enum State {
     Panicked(Arc<Module>),
 }
 
-/// Does what `C_Initialize` does, with this transport and this configuration. It is how a Rust
-/// program (our own tests are one) mounts something else than PC/SC below the C ABI.
+/// Does what `C_Initialize` does, with this module: how a Rust program, such as our tests, mounts
+/// other readers than those of PC/SC below the C ABI.
 ///
 /// # Errors
 /// `CKR_CRYPTOKI_ALREADY_INITIALIZED`.
-pub fn initialize_with(transport: Box<dyn Transport>, config: Config) -> Result<()> {
-    initialize(|| Module::new(config, transport))
+pub fn initialize_with(module: Module) -> Result<()> {
+    initialize(|| module)
 }
 
 /// Mounts what `make` makes. Of two threads that come at once, one mounts and the other one hears
@@ -146,7 +144,9 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
-    use crate::pcsc::{self, Channel, Insertion, ReaderState, Watch};
+    use crate::card::Readers;
+    use crate::config::Config;
+    use crate::pcsc::{self, Channel, InsertionId, ReaderState, Transport, Watch};
 
     struct NoReaders;
 
@@ -155,7 +155,7 @@ mod tests {
             Ok(Vec::new())
         }
 
-        fn insertion(&self, _: &str) -> std::result::Result<Option<Insertion>, pcsc::Error> {
+        fn insertion(&self, _: &str) -> std::result::Result<Option<InsertionId>, pcsc::Error> {
             Err(pcsc::Error::NoReader)
         }
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn module() -> Module {
-        Module::new(Config::default(), Box::new(NoReaders))
+        Module::new(Config::default(), Readers::new(Box::new(NoReaders)))
     }
 
     fn rv<T>(result: Result<T>) -> Option<Rv> {

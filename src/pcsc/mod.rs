@@ -43,13 +43,13 @@ pub struct ReaderState {
     pub name: String,
     /// The card in it: the same number means that the very same insertion is still going on.
     /// `None`: empty.
-    pub insertion: Option<Insertion>,
+    pub insertion: Option<InsertionId>,
 }
 
 /// Tells one insertion of a card from the next. PC/SC counts insertions and removals of a reader;
 /// a reset by another program does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Insertion(pub u64);
+pub struct InsertionId(pub u64);
 
 /// Where readers and cards come from.
 pub trait Transport: Send + Sync {
@@ -63,7 +63,7 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// As [`Transport::survey`], and [`Error::NoReader`].
-    fn insertion(&self, reader: &str) -> Result<Option<Insertion>, Error>;
+    fn insertion(&self, reader: &str) -> Result<Option<InsertionId>, Error>;
 
     /// A shared connection to the card in a reader.
     ///

@@ -12,7 +12,7 @@ use pcsc::{Card, Context, Protocols, ReaderState as PcscReaderState, Scope, Shar
 
 use super::neighbours::{self, Ours};
 use super::pulse::Pulse;
-use super::{Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch};
+use super::{Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch};
 
 /// How long a card that somebody else has just powered off may refuse to be connected. pcscd 1.9 was
 /// measured to need up to 0.7 s (architecture.md, "What pcscd 1.9 does").
@@ -101,7 +101,7 @@ impl Transport for Pcsc {
         })
     }
 
-    fn insertion(&self, reader: &str) -> Result<Option<Insertion>, Error> {
+    fn insertion(&self, reader: &str) -> Result<Option<InsertionId>, Error> {
         self.ask(|context, epoch, readers| {
             let state = state_of(readers, reader)?;
             status_now(context, std::slice::from_mut(state))?;
@@ -348,10 +348,10 @@ fn status_now(context: &Context, states: &mut [PcscReaderState]) -> Result<(), p
     }
 }
 
-fn insertion_of(state: &PcscReaderState, epoch: u32) -> Option<Insertion> {
+fn insertion_of(state: &PcscReaderState, epoch: u32) -> Option<InsertionId> {
     let present =
         state.event_state().contains(State::PRESENT) && !state.event_state().contains(State::MUTE);
-    present.then(|| Insertion(u64::from(epoch) << 32 | u64::from(state.event_count())))
+    present.then(|| InsertionId(u64::from(epoch) << 32 | u64::from(state.event_count())))
 }
 
 /// Repeats what fails only because another program has just powered the card off, or has it for

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jpki_card_simulator::VirtualReader;
 use jpki_pkcs11::pcsc::{
-    Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch,
+    Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
 };
 
 /// The service and its readers. Clones are the same one; give one to the module, keep one.
@@ -129,7 +129,7 @@ impl Transport for Desk {
             .collect())
     }
 
-    fn insertion(&self, reader: &str) -> Result<Option<Insertion>, Error> {
+    fn insertion(&self, reader: &str) -> Result<Option<InsertionId>, Error> {
         Ok(self.place(reader)?.insertion())
     }
 
@@ -147,9 +147,9 @@ impl Transport for Desk {
 }
 
 impl Place {
-    fn insertion(&self) -> Option<Insertion> {
+    fn insertion(&self) -> Option<InsertionId> {
         let number = self.epoch << 32 | self.reader.changes();
-        self.reader.inserted().map(|_| Insertion(number))
+        self.reader.inserted().map(|_| InsertionId(number))
     }
 
     fn power(&self) {
@@ -164,7 +164,7 @@ impl Place {
 pub struct Link {
     desk: Desk,
     place: Place,
-    insertion: Insertion,
+    insertion: InsertionId,
     /// The resets that this connection knows of.
     resets: u64,
 }

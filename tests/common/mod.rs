@@ -34,11 +34,22 @@ pub mod stage;
 pub mod standard;
 pub mod words;
 
+use jpki_pkcs11::card::Readers;
+use jpki_pkcs11::config::Config;
+use jpki_pkcs11::cryptoki::module::Module;
+use jpki_pkcs11::pcsc::Transport;
+use jpki_pkcs11::{cryptoki, ffi};
+
 pub use caller::Caller;
 pub use desk::{Desk, Service};
 pub use neighbour::Neighbour;
 pub use stage::{AUTH, SIGN, Stage};
 pub use words::{Mechanism, Template};
+
+/// What `C_Initialize` does, on these readers instead of PC/SC's.
+pub fn mount(transport: Box<dyn Transport>, config: Config) -> cryptoki::rv::Result<()> {
+    ffi::initialize_with(Module::new(config, Readers::new(transport)))
+}
 
 /// The PIN of every card here, and the password of its signature key.
 pub const PIN: &[u8] = b"1234";

@@ -62,7 +62,7 @@ impl Stage {
         let alone = alone();
         let mut config = Config::default();
         change(&mut config);
-        jpki_pkcs11::ffi::initialize_with(Box::new(desk.clone()), config).unwrap();
+        super::mount(Box::new(desk.clone()), config).unwrap();
         let caller = Caller::new();
         let stage = Stage {
             desk,

@@ -50,7 +50,7 @@ impl Rig {
     /// `C_Initialize`, and a first look.
     pub(crate) fn start(&self) {
         let pcsc = Box::new(Pcsc::new());
-        jpki_pkcs11::ffi::initialize_with(pcsc, Config::default()).unwrap();
+        super::common::mount(pcsc, Config::default()).unwrap();
         self.slot_list(false).unwrap();
     }
 

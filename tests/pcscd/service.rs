@@ -216,7 +216,7 @@ fn child_that_is_not_let_in() {
     }
     let caller = Caller::new();
     let pcsc = Box::new(jpki_pkcs11::pcsc::service::Pcsc::new());
-    jpki_pkcs11::ffi::initialize_with(pcsc, jpki_pkcs11::config::Config::default()).unwrap();
+    super::common::mount(pcsc, jpki_pkcs11::config::Config::default()).unwrap();
     assert_eq!(caller.slot_list(false), Ok(vec![]));
     assert_eq!(
         caller.wait_for_slot_event(CKF_DONT_BLOCK),

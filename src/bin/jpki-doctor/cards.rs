@@ -36,7 +36,7 @@ pub(crate) fn check(doctor: &Doctor, readers: &Readers, report: &mut Report) {
     let mut opened = Vec::new();
     for state in readers.states.iter().filter(|state| meant(&state.name)) {
         let card = match &state.insertion {
-            None => Err(card::Error::Transport(NoCard)),
+            None => Err(card::Error::Pcsc(NoCard)),
             Some(_) if readers::is_meant(doctor, &state.name) => {
                 readers::open(&readers.pcsc, &state.name)
             }
@@ -58,14 +58,14 @@ pub(crate) fn check(doctor: &Doctor, readers: &Readers, report: &mut Report) {
     let any = opened.iter().any(|(_, card)| card.is_ok());
     let inserted = opened
         .iter()
-        .any(|(_, card)| !matches!(card, Err(card::Error::Transport(NoCard))));
+        .any(|(_, card)| !matches!(card, Err(card::Error::Pcsc(NoCard))));
     for (reader, card) in opened {
         match card {
             Ok(opened) => tell(opened, report),
             Err(error) => {
                 // An empty reader beside one in use, a bank card beside the card, are nothing to act on.
                 let mark = match error {
-                    card::Error::Transport(NoCard) if inserted => Mark::Note,
+                    card::Error::Pcsc(NoCard) if inserted => Mark::Note,
                     card::Error::NotJpki if any => Mark::Note,
                     _ => Mark::Todo,
                 };

@@ -159,7 +159,7 @@ pub(crate) fn finish(doctor: &Doctor, result: Result<Told, Told>) -> Outcome {
 fn explain_change(doctor: &Doctor, error: &card::Error, reader: &str, role: Role) -> Told {
     match error {
         card::Error::NewPinRefused => Told::Phrase(Phrase::NewPinRefused, named(doctor, role)),
-        card::Error::Transport(_) | card::Error::Unexplained { .. } | card::Error::Malformed(_) => {
+        card::Error::Pcsc(_) | card::Error::Unexplained { .. } | card::Error::Malformed(_) => {
             Told::Message(Message::PinChangeUnclear { token: token(role) })
         }
         other => explain(other, reader, Some(role)),

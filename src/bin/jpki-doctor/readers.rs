@@ -133,7 +133,7 @@ pub(crate) fn none(doctor: &Doctor, states: &[ReaderState]) -> Told {
 pub(crate) fn open(pcsc: &Pcsc, reader: &str) -> Result<Opened, card::Error> {
     let attempt = || JpkiCard::open(pcsc.connect(reader)?, &Role::ALL);
     let opened = match attempt() {
-        Err(card::Error::Transport(pcsc::Error::Failed(_))) => attempt(),
+        Err(card::Error::Pcsc(pcsc::Error::Failed(_))) => attempt(),
         other => other,
     };
     opened.map(|(card, face)| Opened {
@@ -161,15 +161,15 @@ pub(crate) fn explain(error: &card::Error, reader: &str, role: Option<Role>) -> 
         C::RefusedBefore => Message::RefusedBefore { token },
         C::SignatureWrong => Message::SignatureWrong,
         C::SchemeRefused => Message::PssWithdrawn,
-        C::AnotherCard | C::Transport(T::Removed) => Message::CardRemoved { reader },
-        C::Transport(T::NoCard) => Message::NoCard { reader },
-        C::Transport(T::NoReader) => Message::ReaderGone { reader },
-        C::Transport(T::Busy) => Message::CardBusy { reader },
-        C::Transport(T::NoService(_) | T::NotAuthorised) => match error {
-            C::Transport(cause) => service::message(cause),
+        C::AnotherCard | C::Pcsc(T::Removed) => Message::CardRemoved { reader },
+        C::Pcsc(T::NoCard) => Message::NoCard { reader },
+        C::Pcsc(T::NoReader) => Message::ReaderGone { reader },
+        C::Pcsc(T::Busy) => Message::CardBusy { reader },
+        C::Pcsc(T::NoService(_) | T::NotAuthorised) => match error {
+            C::Pcsc(cause) => service::message(cause),
             _ => Message::CardMoved { reader },
         },
-        C::Transport(T::Failed(_) | T::Cancelled) => Message::CardMoved { reader },
+        C::Pcsc(T::Failed(_) | T::Cancelled) => Message::CardMoved { reader },
         C::FileAbsent if role == Some(Role::Signature) => Message::NoSignatureCertificate,
         C::Unproven
         | C::NotVerified

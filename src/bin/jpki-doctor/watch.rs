@@ -8,7 +8,7 @@ use jpki_pkcs11::card;
 use jpki_pkcs11::card::JpkiCard;
 use jpki_pkcs11::messages::doctor::Phrase;
 use jpki_pkcs11::pcsc::service::Pcsc;
-use jpki_pkcs11::pcsc::{Error, Insertion, ReaderState, Transport};
+use jpki_pkcs11::pcsc::{Error, InsertionId, ReaderState, Transport};
 
 use crate::{Doctor, Outcome, readers, service, terminal};
 
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(400);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Empty,
-    Foreign(Insertion),
+    Foreign(InsertionId),
     Reads,
     Lost,
 }
@@ -125,7 +125,7 @@ impl Watcher {
                 self.change(reader, State::Foreign(insertion), &text, false);
             }
             // The next look will see that it is empty.
-            Err(card::Error::Transport(Error::NoCard)) => {}
+            Err(card::Error::Pcsc(Error::NoCard)) => {}
             Err(error) => {
                 self.count(false);
                 let fields = [("reason", error.to_string())];

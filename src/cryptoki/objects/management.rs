@@ -112,7 +112,7 @@ impl Module {
         let certificate = match session.slot.certificate(&session.inserted, file) {
             Ok(certificate) => certificate,
             // A certificate that cannot be read matches nothing; that must not end a search for others.
-            Err(Error::Card(error)) if !matches!(error, crate::card::Error::Transport(_)) => {
+            Err(Error::Card(error)) if !matches!(error, crate::card::Error::Pcsc(_)) => {
                 debug!("search: {error}");
                 None
             }

@@ -5,7 +5,10 @@ use std::hint::black_box;
 
 use cryptoki_sys::*;
 use jpki_card_simulator::{Card, Profile, VirtualReader};
+use jpki_pkcs11::card::Readers;
 use jpki_pkcs11::config::Config;
+use jpki_pkcs11::cryptoki::module::Module;
+use jpki_pkcs11::ffi::initialize_with;
 
 use crate::card::PIN;
 use crate::client::digest_info;
@@ -50,7 +53,10 @@ impl Scene {
     }
 
     fn over(mount: Mount) -> Result<Scene> {
-        jpki_pkcs11::ffi::initialize_with(Box::new(mount), Config::default())?;
+        initialize_with(Module::new(
+            Config::default(),
+            Readers::new(Box::new(mount)),
+        ))?;
         let functions = Functions::new()?;
         functions.slot_list()?;
         functions.token_info(0)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jpki_card_simulator::VirtualReader;
 use jpki_pkcs11::pcsc::{
-    Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch,
+    Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
 };
 
 use crate::Result;
@@ -89,7 +89,7 @@ impl Mount {
 
 const NAME: &str = "Recorded reader 00";
 
-const INSERTION: Option<Insertion> = Some(Insertion(1));
+const INSERTION: Option<InsertionId> = Some(InsertionId(1));
 
 impl Transport for Mount {
     fn survey(&self) -> std::result::Result<Vec<ReaderState>, Error> {
@@ -99,7 +99,7 @@ impl Transport for Mount {
         }])
     }
 
-    fn insertion(&self, _: &str) -> std::result::Result<Option<Insertion>, Error> {
+    fn insertion(&self, _: &str) -> std::result::Result<Option<InsertionId>, Error> {
         Ok(INSERTION)
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use jpki_card_simulator::{Card, Profile, Role};
 use jpki_pkcs11::pcsc::{
-    Channel, Disposition, Error, Exchange, Insertion, ReaderState, Transport, Watch,
+    Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
 };
 
 /// The input, byte by byte; zeros when it is at its end, which mean that all goes well.
@@ -122,8 +122,8 @@ impl Transport for Bench {
         }])
     }
 
-    fn insertion(&self, _: &str) -> Result<Option<Insertion>, Error> {
-        Ok(self.with(|state| state.present.then_some(Insertion(state.insertion))))
+    fn insertion(&self, _: &str) -> Result<Option<InsertionId>, Error> {
+        Ok(self.with(|state| state.present.then_some(InsertionId(state.insertion))))
     }
 
     fn connect(&self, _: &str) -> Result<Box<dyn Channel>, Error> {

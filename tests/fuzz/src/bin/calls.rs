@@ -6,7 +6,9 @@
 use std::ptr;
 
 use cryptoki_sys::*;
+use jpki_pkcs11::card::Readers;
 use jpki_pkcs11::config::Config;
+use jpki_pkcs11::cryptoki::module::Module;
 use jpki_pkcs11::ffi::{C_GetInterface, initialize_with};
 use jpki_pkcs11_fuzz::{Bench, Script, once};
 use libfuzzer_sys::fuzz_target;
@@ -20,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
         seen: vec![0, 1, 2, CK_ULONG::MAX],
         room: vec![GUARD; ROOM + MARGIN],
     };
-    if initialize_with(Box::new(bench.clone()), Config::default()).is_err() {
+    if initialize_with(Module::new(Config::default(), Readers::new(Box::new(bench.clone())))).is_err() {
         panic!("the last run did not finalize");
     }
     for _ in 0..200 {
