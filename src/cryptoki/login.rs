@@ -22,7 +22,7 @@ impl Slot {
     ///
     /// # Errors
     /// `CKR_USER_ALREADY_LOGGED_IN`, `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, and what the card says.
-    pub fn login(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<()> {
+    pub(crate) fn login(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<()> {
         let mut login = self.lock(inserted);
         if !matches!(login.key, Key::Closed) {
             return Err(Rv::UserAlreadyLoggedIn.into());
@@ -43,7 +43,7 @@ impl Slot {
     ///
     /// # Errors
     /// As [`Slot::login`], and `CKR_USER_NOT_LOGGED_IN`.
-    pub fn login_again(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<Authenticated> {
+    pub(crate) fn login_again(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<Authenticated> {
         let mut login = self.lock(inserted);
         if matches!(login.key, Key::Closed) {
             return Err(Rv::UserNotLoggedIn.into());
@@ -141,7 +141,7 @@ impl Slot {
     ///
     /// # Errors
     /// `CKR_USER_NOT_LOGGED_IN`.
-    pub fn logout(&self, inserted: &Arc<Inserted>) -> Result<()> {
+    pub(crate) fn logout(&self, inserted: &Arc<Inserted>) -> Result<()> {
         let mut login = self.lock(inserted);
         if matches!(login.key, Key::Closed) {
             return Err(Rv::UserNotLoggedIn.into());
@@ -164,7 +164,7 @@ impl Slot {
 
     /// Forgets the login if it is one to a card that is no longer there. Does not wait for a
     /// signature under way: that one finds out by itself.
-    pub fn forget_removed(&self) {
+    pub(crate) fn forget_removed(&self) {
         if let Some(mut login) = self.login.try_lock()
             && !self.reader.holds_number(login.number)
         {
@@ -174,7 +174,7 @@ impl Slot {
     }
 
     /// Ends the login for good, at `C_Finalize`, waiting for a call under way at most so long.
-    pub fn close(&self, patience: Duration) {
+    pub(crate) fn close(&self, patience: Duration) {
         if let Some(mut login) = self.login.try_lock_for(patience) {
             let on_card = matches!(login.key, Key::OnCard);
             self.clear(&mut login);
@@ -190,7 +190,7 @@ impl Slot {
     /// # Errors
     /// `CKR_PIN_INCORRECT` (old one), `CKR_PIN_LEN_RANGE` and `CKR_PIN_INVALID` (new one), `CKR_PIN_LOCKED`,
     /// and what the card says.
-    pub fn set_pin(&self, inserted: &Arc<Inserted>, old: &[u8], new: &[u8]) -> Result<()> {
+    pub(crate) fn set_pin(&self, inserted: &Arc<Inserted>, old: &[u8], new: &[u8]) -> Result<()> {
         let token = self.role.into();
         let shape = self.role.pin_shape();
         let mut login = self.lock(inserted);

@@ -2,14 +2,14 @@
 //! error to a return code. Handles come in, owned values go out. It may import `card` and the
 //! leaves; it sees no raw pointer and no PC/SC.
 
-pub mod login;
+pub(crate) mod login;
 pub mod mechanisms;
 pub mod module;
-pub mod objects;
-pub mod operations;
-pub mod output_buffer;
+pub(crate) mod objects;
+pub(crate) mod operations;
+pub(crate) mod output_buffer;
 pub mod rv;
-pub mod session;
-pub mod sessions;
-pub mod slot;
-pub mod slots;
+pub(crate) mod session;
+pub(crate) mod sessions;
+pub(crate) mod slot;
+pub(crate) mod slots;

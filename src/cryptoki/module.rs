@@ -22,7 +22,7 @@ use crate::cryptoki::slot::{Policy, Slot};
 use crate::logging;
 
 /// The version of the standard that this module keeps to: the newest of its function lists.
-pub const CRYPTOKI_VERSION: CK_VERSION = CK_VERSION { major: 3, minor: 2 };
+pub(crate) const CRYPTOKI_VERSION: CK_VERSION = CK_VERSION { major: 3, minor: 2 };
 
 /// How long `C_Finalize` waits for one lock of a call that is under way. A signature takes a second
 /// or two; a reader that is silent for longer is sick, and the browser wants to quit.
@@ -70,7 +70,7 @@ pub(super) enum Object {
 impl Module {
     /// What `C_Initialize` makes: the configuration is read here, once, and the log begins.
     /// `parameters`: the string in `pReserved`.
-    pub fn open(parameters: Option<&str>) -> Module {
+    pub(crate) fn open(parameters: Option<&str>) -> Module {
         let (config, complaints) = Config::load(parameters);
         logging::start(&config, &complaints);
         Module::new(config, Readers::system())
@@ -100,7 +100,7 @@ impl Module {
     }
 
     /// `C_Finalize`: ends waits, forgets PINs, lets go of the cards. Bounded in time.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
         let mut patience = CLOSING_PATIENCE;
         while self.waiting.load(Ordering::Acquire) > 0 && !patience.is_zero() {

@@ -3,7 +3,7 @@
 
 /// The room that the caller offers for an output of variable length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
+pub(crate) enum Room {
     /// No buffer: the caller asks for the length.
     Query,
     /// A buffer of so many bytes.
@@ -12,14 +12,14 @@ pub enum Room {
 
 impl Room {
     /// Does an output of `length` bytes fit? A question never does.
-    pub fn holds(self, length: usize) -> bool {
+    pub(crate) fn holds(self, length: usize) -> bool {
         matches!(self, Room::Bytes(room) if room >= length)
     }
 }
 
 /// What the module answers to an output of variable length.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
+pub(crate) enum Output {
     /// The length that is needed; nothing was done and the operation goes on. The caller's code is
     /// `CKR_OK` for [`Room::Query`] and `CKR_BUFFER_TOO_SMALL` otherwise.
     Length(usize),

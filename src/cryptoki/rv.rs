@@ -38,8 +38,6 @@ macro_rules! closed_set_of_codes {
 }
 
 closed_set_of_codes! {
-    /// A function that another thread cancelled, or a login that was refused by policy.
-    Cancel = CKR_CANCEL;
     /// No memory (the locked page for a PIN could not be had).
     HostMemory = CKR_HOST_MEMORY;
     /// No such slot.
@@ -80,8 +78,6 @@ closed_set_of_codes! {
     KeyHandleInvalid = CKR_KEY_HANDLE_INVALID;
     /// The key's size does not fit the mechanism.
     KeySizeRange = CKR_KEY_SIZE_RANGE;
-    /// The key's type does not fit the mechanism.
-    KeyTypeInconsistent = CKR_KEY_TYPE_INCONSISTENT;
     /// `C_DigestKey` of a key whose value is not told.
     KeyIndigestible = CKR_KEY_INDIGESTIBLE;
     /// The key's attributes forbid this use.
@@ -104,8 +100,6 @@ closed_set_of_codes! {
     PinLenRange = CKR_PIN_LEN_RANGE;
     /// The PIN is locked on the card.
     PinLocked = CKR_PIN_LOCKED;
-    /// No more sessions.
-    SessionCount = CKR_SESSION_COUNT;
     /// No such session, or its card is gone.
     SessionHandleInvalid = CKR_SESSION_HANDLE_INVALID;
     /// `C_OpenSession` without `CKF_SERIAL_SESSION`.
@@ -148,8 +142,6 @@ closed_set_of_codes! {
     CryptokiNotInitialized = CKR_CRYPTOKI_NOT_INITIALIZED;
     /// `C_Initialize` was called already.
     CryptokiAlreadyInitialized = CKR_CRYPTOKI_ALREADY_INITIALIZED;
-    /// An operation could not be cancelled.
-    OperationCancelFailed = CKR_OPERATION_CANCEL_FAILED;
 }
 
 /// What a call of the module can end with, cause included.

@@ -14,97 +14,97 @@ use crate::cryptoki::rv::{Result, Rv};
 use crate::cryptoki::slot::{Authenticated, Slot};
 
 /// An application's connection to a token.
-pub struct Session {
+pub(crate) struct Session {
     /// Where it was opened.
-    pub slot: Arc<Slot>,
+    pub(crate) slot: Arc<Slot>,
     /// The card that was there then. When that card goes, the session is dead for good.
-    pub inserted: Arc<Inserted>,
+    pub(crate) inserted: Arc<Inserted>,
     /// `CKF_RW_SESSION`.
-    pub read_write: bool,
+    pub(crate) read_write: bool,
     /// Lock 3.
-    pub operations: Mutex<Operations>,
+    pub(crate) operations: Mutex<Operations>,
 }
 
 /// One operation of each kind may be under way at the same time (PKCS#11 3.2, 5.7 ff.).
 #[derive(Default)]
-pub struct Operations {
+pub(crate) struct Operations {
     /// Handles that a search found and has not told yet.
-    pub find: Option<VecDeque<CK_OBJECT_HANDLE>>,
+    pub(crate) find: Option<VecDeque<CK_OBJECT_HANDLE>>,
     /// `C_SignInit`.
-    pub sign: Option<Signing>,
+    pub(crate) sign: Option<Signing>,
     /// `C_VerifyInit` and `C_VerifySignatureInit`.
-    pub verify: Option<Verifying>,
+    pub(crate) verify: Option<Verifying>,
     /// `C_VerifyRecoverInit`.
-    pub verify_recover: Option<rsa::PublicKey>,
+    pub(crate) verify_recover: Option<rsa::PublicKey>,
     /// `C_DigestInit`.
-    pub digest: Option<Digesting>,
+    pub(crate) digest: Option<Digesting>,
     /// `C_MessageSignInit`.
-    pub message_sign: Option<MessageSigning>,
+    pub(crate) message_sign: Option<MessageSigning>,
     /// `C_MessageVerifyInit`.
-    pub message_verify: Option<MessageVerifying>,
+    pub(crate) message_verify: Option<MessageVerifying>,
 }
 
 /// A signature of the token's key.
-pub struct Signing {
+pub(crate) struct Signing {
     /// The key's certificate: the length of the signature, and its proof.
-    pub certificate: Arc<Certificate>,
+    pub(crate) certificate: Arc<Certificate>,
     /// The data so far.
-    pub message: Message,
+    pub(crate) message: Message,
     /// `C_SignUpdate` was called: `C_Sign` may not be.
-    pub in_parts: bool,
+    pub(crate) in_parts: bool,
     /// `C_Login` was called for it (`CKU_CONTEXT_SPECIFIC`). However the operation ends, this ends
     /// with it.
-    pub authenticated: Option<Authenticated>,
+    pub(crate) authenticated: Option<Authenticated>,
 }
 
 /// A signature to be checked.
-pub struct Verifying {
+pub(crate) struct Verifying {
     /// With this key.
-    pub key: rsa::PublicKey,
+    pub(crate) key: rsa::PublicKey,
     /// The data so far.
-    pub message: Message,
+    pub(crate) message: Message,
     /// Data have come in parts already.
-    pub in_parts: bool,
+    pub(crate) in_parts: bool,
     /// Given at the start (`C_VerifySignatureInit`), or `None`.
-    pub signature: Option<Vec<u8>>,
+    pub(crate) signature: Option<Vec<u8>>,
 }
 
 /// A hash of the application's data.
 #[derive(Clone)]
-pub struct Digesting {
+pub(crate) struct Digesting {
     /// Which one.
-    pub hash: Hash,
+    pub(crate) hash: Hash,
     /// The data so far.
-    pub hasher: Hasher,
+    pub(crate) hasher: Hasher,
     /// `C_DigestUpdate` was called: `C_Digest` may not be.
-    pub in_parts: bool,
+    pub(crate) in_parts: bool,
 }
 
 /// Signatures over one message after the other with one key (PKCS#11 3.2, 5.14).
-pub struct MessageSigning {
+pub(crate) struct MessageSigning {
     /// The key's certificate.
-    pub certificate: Arc<Certificate>,
+    pub(crate) certificate: Arc<Certificate>,
     /// How it signs.
-    pub padding: Padding,
+    pub(crate) padding: Padding,
     /// The message that was begun.
-    pub message: Option<Message>,
+    pub(crate) message: Option<Message>,
     /// As in [`Signing`], for one message.
-    pub authenticated: Option<Authenticated>,
+    pub(crate) authenticated: Option<Authenticated>,
 }
 
 /// The same for checking (PKCS#11 3.2, 5.17).
-pub struct MessageVerifying {
+pub(crate) struct MessageVerifying {
     /// With this key.
-    pub key: rsa::PublicKey,
+    pub(crate) key: rsa::PublicKey,
     /// How it was signed.
-    pub padding: Padding,
+    pub(crate) padding: Padding,
     /// The message that was begun.
-    pub message: Option<Message>,
+    pub(crate) message: Option<Message>,
 }
 
 impl Session {
     /// A fresh one, without operations.
-    pub fn new(slot: Arc<Slot>, inserted: Arc<Inserted>, read_write: bool) -> Session {
+    pub(crate) fn new(slot: Arc<Slot>, inserted: Arc<Inserted>, read_write: bool) -> Session {
         Session {
             slot,
             inserted,
@@ -118,7 +118,7 @@ impl Session {
     ///
     /// # Errors
     /// `CKR_OPERATION_ACTIVE`; `CKR_ARGUMENTS_BAD` when there is nothing to end; what `operation` says.
-    pub fn init<T>(
+    pub(crate) fn init<T>(
         &self,
         mechanism: Option<Mechanism>,
         place: impl FnOnce(&mut Operations) -> &mut Option<T>,
@@ -133,12 +133,12 @@ impl Session {
     }
 
     /// Is the user logged in to its token?
-    pub fn is_logged_in(&self) -> bool {
+    pub(crate) fn is_logged_in(&self) -> bool {
         self.slot.is_logged_in(&self.inserted)
     }
 
     /// `CKS_…` (PKCS#11 3.2, 5.6).
-    pub fn state(&self) -> CK_STATE {
+    pub(crate) fn state(&self) -> CK_STATE {
         match (self.read_write, self.is_logged_in()) {
             (false, false) => CKS_RO_PUBLIC_SESSION,
             (false, true) => CKS_RO_USER_FUNCTIONS,
@@ -150,7 +150,7 @@ impl Session {
 
 impl Operations {
     /// Ends the operations that the flags name (`C_SessionCancel`, PKCS#11 3.2, 5.6).
-    pub fn cancel(&mut self, flags: CK_FLAGS) {
+    pub(crate) fn cancel(&mut self, flags: CK_FLAGS) {
         let named = |flag| flags & flag != 0;
         if named(CKF_FIND_OBJECTS) {
             self.find = None;
@@ -179,7 +179,7 @@ impl Operations {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`.
-    pub fn authenticated(&mut self) -> Result<&mut Option<Authenticated>> {
+    pub(crate) fn authenticated(&mut self) -> Result<&mut Option<Authenticated>> {
         let signing = self.sign.as_mut().map(|signing| &mut signing.authenticated);
         let message = self.message_sign.as_mut();
         let place = signing.or(message.map(|signing| &mut signing.authenticated));
@@ -187,7 +187,7 @@ impl Operations {
     }
 
     /// Ends what only a logged-in user may go on with.
-    pub fn end_private(&mut self) {
+    pub(crate) fn end_private(&mut self) {
         self.find = None;
         self.sign = None;
         self.message_sign = None;
@@ -198,7 +198,7 @@ impl Operations {
 ///
 /// # Errors
 /// `CKR_OPERATION_ACTIVE`.
-pub fn begin<T>(place: &mut Option<T>, operation: impl FnOnce() -> Result<T>) -> Result<()> {
+pub(crate) fn begin<T>(place: &mut Option<T>, operation: impl FnOnce() -> Result<T>) -> Result<()> {
     if place.is_some() {
         return Err(Rv::OperationActive.into());
     }
@@ -219,7 +219,7 @@ fn cancel<T>(place: &mut Option<T>) -> Result<()> {
 ///
 /// # Errors
 /// `CKR_OPERATION_NOT_INITIALIZED`.
-pub fn under_way<T>(place: &mut Option<T>) -> Result<&mut T> {
+pub(crate) fn under_way<T>(place: &mut Option<T>) -> Result<&mut T> {
     Ok(place.as_mut().ok_or(Rv::OperationNotInitialized)?)
 }
 
@@ -227,6 +227,6 @@ pub fn under_way<T>(place: &mut Option<T>) -> Result<&mut T> {
 ///
 /// # Errors
 /// `CKR_OPERATION_NOT_INITIALIZED`.
-pub fn take<T>(place: &mut Option<T>) -> Result<T> {
+pub(crate) fn take<T>(place: &mut Option<T>) -> Result<T> {
     Ok(place.take().ok_or(Rv::OperationNotInitialized)?)
 }

@@ -21,7 +21,7 @@ impl Module {
     /// # Errors
     /// `CKR_SLOT_ID_INVALID`, `CKR_SESSION_PARALLEL_NOT_SUPPORTED`, `CKR_SESSION_ASYNC_NOT_SUPPORTED`,
     /// `CKR_ARGUMENTS_BAD`, and as [`Module::token_info`].
-    pub fn open_session(&self, id: CK_SLOT_ID, flags: CK_FLAGS) -> Result<CK_SESSION_HANDLE> {
+    pub(crate) fn open_session(&self, id: CK_SLOT_ID, flags: CK_FLAGS) -> Result<CK_SESSION_HANDLE> {
         self.slot(id)?;
         if flags & CKF_SERIAL_SESSION == 0 {
             return Err(Rv::SessionParallelNotSupported.into());
@@ -43,7 +43,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SESSION_HANDLE_INVALID`.
-    pub fn close_session(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
+    pub(crate) fn close_session(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
         let mut sessions = self.sessions.lock();
         let session = sessions.remove(&handle).ok_or(Rv::SessionHandleInvalid)?;
         let last = !sessions
@@ -63,7 +63,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SLOT_ID_INVALID`.
-    pub fn close_all_sessions(&self, id: CK_SLOT_ID) -> Result<()> {
+    pub(crate) fn close_all_sessions(&self, id: CK_SLOT_ID) -> Result<()> {
         self.slot(id)?;
         let mut closed = Vec::new();
         self.sessions.lock().retain(|_, session| {
@@ -95,7 +95,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SESSION_HANDLE_INVALID`, `CKR_DEVICE_REMOVED`.
-    pub fn session_info(&self, handle: CK_SESSION_HANDLE) -> Result<CK_SESSION_INFO> {
+    pub(crate) fn session_info(&self, handle: CK_SESSION_HANDLE) -> Result<CK_SESSION_INFO> {
         let session = self.session(handle)?;
         let read_write = if session.read_write {
             CKF_RW_SESSION
@@ -114,7 +114,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SESSION_HANDLE_INVALID`.
-    pub fn check_session(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
+    pub(crate) fn check_session(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
         self.known_session(handle).map(|_| ())
     }
 
@@ -122,7 +122,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SESSION_HANDLE_INVALID`, `CKR_DEVICE_REMOVED`.
-    pub fn session_cancel(&self, handle: CK_SESSION_HANDLE, flags: CK_FLAGS) -> Result<()> {
+    pub(crate) fn session_cancel(&self, handle: CK_SESSION_HANDLE, flags: CK_FLAGS) -> Result<()> {
         self.session(handle)?.operations.lock().cancel(flags);
         Ok(())
     }
@@ -132,7 +132,7 @@ impl Module {
     /// # Errors
     /// `CKR_SESSION_HANDLE_INVALID`, `CKR_DEVICE_REMOVED`; `CKR_ARGUMENTS_BAD` for a kind of flags that
     /// the standard does not have.
-    pub fn session_validation_flags(
+    pub(crate) fn session_validation_flags(
         &self,
         handle: CK_SESSION_HANDLE,
         kind: CK_SESSION_VALIDATION_FLAGS_TYPE,
@@ -148,7 +148,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED` when nothing is, `CKR_STATE_UNSAVEABLE` otherwise.
-    pub fn operation_state(&self, handle: CK_SESSION_HANDLE, _room: Room) -> Result<Output> {
+    pub(crate) fn operation_state(&self, handle: CK_SESSION_HANDLE, _room: Room) -> Result<Output> {
         let session = self.session(handle)?;
         let operations = session.operations.lock();
         let any =
@@ -165,7 +165,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SAVED_STATE_INVALID`.
-    pub fn set_operation_state(&self, handle: CK_SESSION_HANDLE, _state: &[u8]) -> Result<()> {
+    pub(crate) fn set_operation_state(&self, handle: CK_SESSION_HANDLE, _state: &[u8]) -> Result<()> {
         self.session(handle)?;
         Err(Rv::SavedStateInvalid.into())
     }
@@ -175,7 +175,7 @@ impl Module {
     /// # Errors
     /// `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, `CKR_USER_ALREADY_LOGGED_IN`, `CKR_USER_TYPE_INVALID`,
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_ARGUMENTS_BAD`, and what the card says.
-    pub fn login(
+    pub(crate) fn login(
         &self,
         handle: CK_SESSION_HANDLE,
         user: CK_USER_TYPE,
@@ -219,7 +219,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::login`]; `CKR_ARGUMENTS_BAD` with a name.
-    pub fn login_user(
+    pub(crate) fn login_user(
         &self,
         handle: CK_SESSION_HANDLE,
         user: CK_USER_TYPE,
@@ -237,7 +237,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_USER_NOT_LOGGED_IN`, `CKR_SESSION_HANDLE_INVALID`, `CKR_DEVICE_REMOVED`.
-    pub fn logout(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
+    pub(crate) fn logout(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
         let session = self.session(handle)?;
         session.slot.logout(&session.inserted)?;
         let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
@@ -258,7 +258,7 @@ impl Module {
     /// # Errors
     /// `CKR_SESSION_READ_ONLY`, `CKR_PIN_INCORRECT`, `CKR_PIN_LEN_RANGE`, `CKR_PIN_INVALID`, `CKR_PIN_LOCKED`,
     /// `CKR_ARGUMENTS_BAD`, and what the card says.
-    pub fn set_pin(
+    pub(crate) fn set_pin(
         &self,
         handle: CK_SESSION_HANDLE,
         old: Option<&[u8]>,
@@ -278,7 +278,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_USER_NOT_LOGGED_IN`: no security officer can be logged in.
-    pub fn init_pin(&self, handle: CK_SESSION_HANDLE, _pin: Option<&[u8]>) -> Result<()> {
+    pub(crate) fn init_pin(&self, handle: CK_SESSION_HANDLE, _pin: Option<&[u8]>) -> Result<()> {
         self.session(handle)?;
         warn!(
             "{}",
@@ -292,7 +292,7 @@ impl Module {
     /// # Errors
     /// `CKR_SLOT_ID_INVALID`, `CKR_TOKEN_NOT_PRESENT`, `CKR_TOKEN_NOT_RECOGNIZED`, `CKR_SESSION_EXISTS`,
     /// and `CKR_TOKEN_WRITE_PROTECTED` in the end.
-    pub fn init_token(&self, id: CK_SLOT_ID, _pin: Option<&[u8]>) -> Result<()> {
+    pub(crate) fn init_token(&self, id: CK_SLOT_ID, _pin: Option<&[u8]>) -> Result<()> {
         self.check_token(id)?;
         if self.count_sessions(id).0 > 0 {
             return Err(Rv::SessionExists.into());

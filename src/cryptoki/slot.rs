@@ -22,7 +22,7 @@ use crate::messages::{Language, Message, Token};
 
 /// What the configuration says about logins and signatures, resolved once.
 #[derive(Debug, Clone, Copy)]
-pub struct Policy {
+pub(crate) struct Policy {
     pub(super) last_try: LastTry,
     pub(super) login_state: LoginState,
     pub(super) always_authenticate: AlwaysAuthenticate,
@@ -32,7 +32,7 @@ pub struct Policy {
 
 impl Policy {
     /// From the configuration.
-    pub fn new(config: &Config) -> Policy {
+    pub(crate) fn new(config: &Config) -> Policy {
         Policy {
             last_try: match config.last_try {
                 crate::config::LastTry::Guard => LastTry::Keep,
@@ -50,13 +50,13 @@ impl Policy {
 }
 
 /// A slot and the login of the token in it.
-pub struct Slot {
+pub(crate) struct Slot {
     /// Its number, the same for a reader's name for the whole life of the module.
-    pub id: CK_SLOT_ID,
+    pub(crate) id: CK_SLOT_ID,
     /// Which of the card's two keys.
-    pub role: Role,
+    pub(crate) role: Role,
     /// The reader that it shares with the other role.
-    pub reader: Arc<Reader>,
+    pub(crate) reader: Arc<Reader>,
     pub(super) policy: Policy,
     /// Lock 4.
     pub(super) login: Mutex<Login>,
@@ -64,7 +64,7 @@ pub struct Slot {
     /// only want to know and must not wait for a signature.
     pub(super) logged_in: AtomicU64,
     /// Something happened that `C_WaitForSlotEvent` has not told yet.
-    pub event: AtomicBool,
+    pub(crate) event: AtomicBool,
 }
 
 #[derive(Default)]
@@ -81,7 +81,7 @@ pub(super) struct Login {
 
 /// One use of a key that wants its PIN for each (`C_Login` with `CKU_CONTEXT_SPECIFIC`). It belongs to
 /// the operation that it was given for, and the PIN is wiped with it, used or not.
-pub struct Authenticated {
+pub(crate) struct Authenticated {
     pub(super) pin: Pin,
     pub(super) epoch: u64,
 }
@@ -102,7 +102,7 @@ pub(super) enum Key {
 
 impl Slot {
     /// An empty slot.
-    pub fn new(id: CK_SLOT_ID, role: Role, reader: Arc<Reader>, policy: Policy) -> Slot {
+    pub(crate) fn new(id: CK_SLOT_ID, role: Role, reader: Arc<Reader>, policy: Policy) -> Slot {
         let (login, logged_in, event) =
             (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
         Slot {
@@ -120,17 +120,17 @@ impl Slot {
     ///
     /// # Errors
     /// As [`Reader::inserted`].
-    pub fn token(&self) -> Result<Arc<Inserted>> {
+    pub(crate) fn token(&self) -> Result<Arc<Inserted>> {
         Ok(self.reader.inserted()?)
     }
 
     /// Is the user logged in to this insertion? Never waits.
-    pub fn is_logged_in(&self, inserted: &Inserted) -> bool {
+    pub(crate) fn is_logged_in(&self, inserted: &Inserted) -> bool {
         self.logged_in.load(Ordering::Acquire) == inserted.number()
     }
 
     /// What the token signs with, at the moment.
-    pub fn offer(&self, inserted: &Inserted) -> Offer {
+    pub(crate) fn offer(&self, inserted: &Inserted) -> Offer {
         let refused = inserted.pss_refused.load(Ordering::Relaxed);
         Offer {
             pss: self.policy.offer.pss && !refused,
@@ -139,7 +139,7 @@ impl Slot {
     }
 
     /// Does the key want its PIN for each signature?
-    pub fn always_authenticate(&self) -> bool {
+    pub(crate) fn always_authenticate(&self) -> bool {
         match self.policy.always_authenticate {
             // The signature key binds its holder by law; the card itself asks once only
             // (jpki-card.md, section 5), so this is policy.
@@ -150,7 +150,7 @@ impl Slot {
     }
 
     /// All that an object's attributes can depend on.
-    pub fn surroundings(&self, inserted: &Inserted) -> Surroundings {
+    pub(crate) fn surroundings(&self, inserted: &Inserted) -> Surroundings {
         let certificate = inserted.certificate(self.role.certificate()).flatten();
         Surroundings {
             role: self.role,
@@ -168,7 +168,7 @@ impl Slot {
     ///
     /// # Errors
     /// `CKR_USER_NOT_LOGGED_IN`, and what the card says.
-    pub fn sign(
+    pub(crate) fn sign(
         &self,
         inserted: &Arc<Inserted>,
         scheme: Scheme,
@@ -215,7 +215,7 @@ impl Slot {
     ///
     /// # Errors
     /// What the card says. `Ok(None)`: there is none, or it is locked.
-    pub fn certificate(
+    pub(crate) fn certificate(
         &self,
         inserted: &Arc<Inserted>,
         file: CertificateFile,

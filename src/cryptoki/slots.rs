@@ -25,7 +25,7 @@ const KEY_BITS: u32 = 2048;
 
 impl Module {
     /// `C_GetInfo`.
-    pub fn info(&self) -> CK_INFO {
+    pub(crate) fn info(&self) -> CK_INFO {
         CK_INFO {
             cryptokiVersion: CRYPTOKI_VERSION,
             manufacturerID: padded("jpki-pkcs11"),
@@ -40,7 +40,7 @@ impl Module {
     ///
     /// # Errors
     /// None that the service could cause: without one there are simply no new readers.
-    pub fn slot_list(&self, token_present: bool, refresh: bool) -> Result<Vec<CK_SLOT_ID>> {
+    pub(crate) fn slot_list(&self, token_present: bool, refresh: bool) -> Result<Vec<CK_SLOT_ID>> {
         if refresh || self.slots.read().is_empty() {
             self.survey();
         }
@@ -131,7 +131,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SLOT_ID_INVALID`.
-    pub fn slot_info(&self, id: CK_SLOT_ID) -> Result<CK_SLOT_INFO> {
+    pub(crate) fn slot_info(&self, id: CK_SLOT_ID) -> Result<CK_SLOT_INFO> {
         let slot = self.slot(id)?;
         let present = self.is_present(&slot);
         Ok(CK_SLOT_INFO {
@@ -156,7 +156,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SLOT_ID_INVALID`, `CKR_TOKEN_NOT_PRESENT`, `CKR_TOKEN_NOT_RECOGNIZED`.
-    pub fn check_token(&self, id: CK_SLOT_ID) -> Result<()> {
+    pub(crate) fn check_token(&self, id: CK_SLOT_ID) -> Result<()> {
         self.token(id).map(|_| ())
     }
 
@@ -164,7 +164,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SLOT_ID_INVALID`, `CKR_TOKEN_NOT_PRESENT`, `CKR_TOKEN_NOT_RECOGNIZED`, and what the card says.
-    pub fn token_info(&self, id: CK_SLOT_ID) -> Result<CK_TOKEN_INFO> {
+    pub(crate) fn token_info(&self, id: CK_SLOT_ID) -> Result<CK_TOKEN_INFO> {
         let (slot, token) = self.token(id)?;
         let (sessions, read_write) = self.count_sessions(id);
         let shape = slot.role.pin_shape();
@@ -210,7 +210,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::token_info`].
-    pub fn mechanism_list(&self, id: CK_SLOT_ID) -> Result<Vec<CK_MECHANISM_TYPE>> {
+    pub(crate) fn mechanism_list(&self, id: CK_SLOT_ID) -> Result<Vec<CK_MECHANISM_TYPE>> {
         let (slot, token) = self.token(id)?;
         Ok(slot
             .offer(&token)
@@ -223,7 +223,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_MECHANISM_INVALID`, and as [`Module::token_info`].
-    pub fn mechanism_info(
+    pub(crate) fn mechanism_info(
         &self,
         id: CK_SLOT_ID,
         kind: CK_MECHANISM_TYPE,
@@ -239,7 +239,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_NO_EVENT`; `CKR_CRYPTOKI_NOT_INITIALIZED` when another thread finalizes meanwhile.
-    pub fn wait_for_slot_event(&self, dont_block: bool) -> Result<CK_SLOT_ID> {
+    pub(crate) fn wait_for_slot_event(&self, dont_block: bool) -> Result<CK_SLOT_ID> {
         let _waiting = Waiting::new(self);
         let mut watch = None;
         loop {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 /// A hash function, computed here and not by the card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hash {
+pub(crate) enum Hash {
     /// 20 bytes. Can be switched off for signatures.
     Sha1,
     /// 28 bytes.
@@ -22,7 +22,7 @@ pub enum Hash {
 
 impl Hash {
     /// Bytes of its value.
-    pub fn length(self) -> usize {
+    pub(crate) fn length(self) -> usize {
         match self {
             Hash::Sha1 => 20,
             Hash::Sha224 => 28,
@@ -33,7 +33,7 @@ impl Hash {
     }
 
     /// Starts one.
-    pub fn start(self) -> Hasher {
+    pub(crate) fn start(self) -> Hasher {
         match self {
             Hash::Sha1 => Hasher::Sha1(Sha1::new()),
             Hash::Sha224 => Hasher::Sha224(Sha224::new()),
@@ -70,7 +70,7 @@ fn sequence(elements: &[&[u8]]) -> Vec<u8> {
 
 /// A hash under way.
 #[derive(Clone)]
-pub enum Hasher {
+pub(crate) enum Hasher {
     /// SHA-1.
     Sha1(Sha1),
     /// SHA-224.
@@ -85,7 +85,7 @@ pub enum Hasher {
 
 impl Hasher {
     /// The next part of the data.
-    pub fn update(&mut self, part: &[u8]) {
+    pub(crate) fn update(&mut self, part: &[u8]) {
         match self {
             Hasher::Sha1(hash) => hash.update(part),
             Hasher::Sha224(hash) => hash.update(part),
@@ -96,7 +96,7 @@ impl Hasher {
     }
 
     /// The value.
-    pub fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         match self {
             Hasher::Sha1(hash) => hash.finalize().to_vec(),
             Hasher::Sha224(hash) => hash.finalize().to_vec(),

@@ -7,20 +7,20 @@ use cryptoki_sys::*;
 
 use crate::card::files::{MAX_PKCS1_INPUT, PSS_INPUT, PSS_SALT, Scheme};
 use crate::cryptoki::rv::{Result, Rv};
-pub use hash::{Hash, Hasher};
+pub(crate) use hash::{Hash, Hasher};
 
 /// A mechanism as the application gave it, owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mechanism {
+pub(crate) struct Mechanism {
     /// `CKM_…`.
-    pub kind: CK_MECHANISM_TYPE,
+    pub(crate) kind: CK_MECHANISM_TYPE,
     /// The parameter's bytes; empty when there is none.
-    pub parameter: Vec<u8>,
+    pub(crate) parameter: Vec<u8>,
 }
 
 /// What a signature mechanism does with the data before the key sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Padding {
+pub(crate) enum Padding {
     /// `CKM_RSA_PKCS`: the data as they are.
     Pkcs1,
     /// `CKM_SHAn_RSA_PKCS`: the DigestInfo of their hash.
@@ -33,7 +33,7 @@ pub enum Padding {
 
 /// What a mechanism of the table is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub(crate) enum Use {
     /// To sign and to verify.
     Sign(Padding),
     /// To hash.
@@ -41,7 +41,7 @@ pub enum Use {
 }
 
 /// Everything this module can offer, in the order in which it is listed.
-pub const TABLE: &[(CK_MECHANISM_TYPE, Use)] = &[
+pub(crate) const TABLE: &[(CK_MECHANISM_TYPE, Use)] = &[
     (CKM_RSA_PKCS, Use::Sign(Padding::Pkcs1)),
     (
         CKM_SHA1_RSA_PKCS,
@@ -74,9 +74,9 @@ pub const TABLE: &[(CK_MECHANISM_TYPE, Use)] = &[
 
 /// Which mechanisms a token offers at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// The card's own PSS: the configuration wants it and this card has not refused it.
-    pub pss: bool,
+    pub(crate) pss: bool,
     /// Signatures over SHA-1.
     pub sha1: bool,
 }
@@ -91,7 +91,7 @@ impl Offer {
     }
 
     /// The mechanisms, in the table's order.
-    pub fn mechanisms(self) -> impl Iterator<Item = (CK_MECHANISM_TYPE, Use)> {
+    pub(crate) fn mechanisms(self) -> impl Iterator<Item = (CK_MECHANISM_TYPE, Use)> {
         TABLE
             .iter()
             .copied()
@@ -102,7 +102,7 @@ impl Offer {
     ///
     /// # Errors
     /// `CKR_MECHANISM_INVALID`.
-    pub fn find(self, kind: CK_MECHANISM_TYPE) -> Result<Use> {
+    pub(crate) fn find(self, kind: CK_MECHANISM_TYPE) -> Result<Use> {
         let found = self.mechanisms().find(|&(offered, _)| offered == kind);
         Ok(found.ok_or(Rv::MechanismInvalid)?.1)
     }
@@ -111,7 +111,7 @@ impl Offer {
     ///
     /// # Errors
     /// `CKR_MECHANISM_INVALID`, `CKR_MECHANISM_PARAM_INVALID`.
-    pub fn padding(self, mechanism: &Mechanism) -> Result<Padding> {
+    pub(crate) fn padding(self, mechanism: &Mechanism) -> Result<Padding> {
         let Use::Sign(padding) = self.find(mechanism.kind)? else {
             return Err(Rv::MechanismInvalid.into());
         };
@@ -129,7 +129,7 @@ impl Offer {
     ///
     /// # Errors
     /// `CKR_MECHANISM_INVALID`, `CKR_MECHANISM_PARAM_INVALID`.
-    pub fn hash(self, mechanism: &Mechanism) -> Result<Hash> {
+    pub(crate) fn hash(self, mechanism: &Mechanism) -> Result<Hash> {
         let Use::Digest(hash) = self.find(mechanism.kind)? else {
             return Err(Rv::MechanismInvalid.into());
         };
@@ -152,7 +152,7 @@ fn pss_parameter() -> Vec<u8> {
 
 impl Use {
     /// `CK_MECHANISM_INFO` for keys of so many bits (PKCS#11 3.2, 3.4).
-    pub fn info(self, key_bits: CK_ULONG) -> CK_MECHANISM_INFO {
+    pub(crate) fn info(self, key_bits: CK_ULONG) -> CK_MECHANISM_INFO {
         match self {
             Use::Sign(padding) => CK_MECHANISM_INFO {
                 ulMinKeySize: key_bits,
@@ -180,7 +180,7 @@ impl Use {
 
 /// The data of one signature as they come in, part by part: kept, or hashed on the way.
 #[derive(Clone)]
-pub struct Message {
+pub(crate) struct Message {
     padding: Padding,
     content: Content,
 }
@@ -194,7 +194,7 @@ enum Content {
 
 impl Message {
     /// An empty one.
-    pub fn new(padding: Padding) -> Message {
+    pub(crate) fn new(padding: Padding) -> Message {
         let content = match padding {
             Padding::Pkcs1 | Padding::Pss => Content::Kept(Vec::new()),
             Padding::HashedPkcs1(hash) => Content::Hashed(hash.start()),
@@ -204,7 +204,7 @@ impl Message {
     }
 
     /// The next part of the data.
-    pub fn update(&mut self, part: &[u8]) {
+    pub(crate) fn update(&mut self, part: &[u8]) {
         match &mut self.content {
             // What is too long stays too long; nobody's gigabyte is kept for that.
             Content::Kept(bytes) => {
@@ -219,7 +219,7 @@ impl Message {
     ///
     /// # Errors
     /// `CKR_DATA_LEN_RANGE`: the card would not take it.
-    pub fn finish(self) -> Result<(Scheme, Vec<u8>)> {
+    pub(crate) fn finish(self) -> Result<(Scheme, Vec<u8>)> {
         let (scheme, input) = match (self.padding, self.content) {
             (Padding::Pkcs1, Content::Kept(bytes)) => (Scheme::Pkcs1, bytes),
             (Padding::Pss, Content::Kept(bytes)) => (Scheme::Pss, bytes),

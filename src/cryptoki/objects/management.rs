@@ -41,7 +41,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_ACTIVE`, `CKR_SESSION_HANDLE_INVALID`, and what the card says if it had to be read.
-    pub fn find_init(&self, handle: CK_SESSION_HANDLE, template: Template) -> Result<()> {
+    pub(crate) fn find_init(&self, handle: CK_SESSION_HANDLE, template: Template) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         begin(&mut operations.find, || self.search(&session, &template))
@@ -147,7 +147,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_SESSION_HANDLE_INVALID`.
-    pub fn find(&self, handle: CK_SESSION_HANDLE, most: usize) -> Result<Vec<CK_OBJECT_HANDLE>> {
+    pub(crate) fn find(&self, handle: CK_SESSION_HANDLE, most: usize) -> Result<Vec<CK_OBJECT_HANDLE>> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let found = under_way(&mut operations.find)?;
@@ -158,7 +158,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_SESSION_HANDLE_INVALID`.
-    pub fn find_final(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
+    pub(crate) fn find_final(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
         let session = self.session(handle)?;
         take(&mut session.operations.lock().find).map(|_| ())
     }
@@ -197,7 +197,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OBJECT_HANDLE_INVALID`, `CKR_SESSION_HANDLE_INVALID`, and what the card says if it had to be read.
-    pub fn attributes(
+    pub(crate) fn attributes(
         &self,
         handle: CK_SESSION_HANDLE,
         object: CK_OBJECT_HANDLE,
@@ -222,7 +222,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OBJECT_HANDLE_INVALID`; `CKR_ACTION_PROHIBITED` for what is on the card; as [`SessionObject::set`].
-    pub fn set_attributes(
+    pub(crate) fn set_attributes(
         &self,
         handle: CK_SESSION_HANDLE,
         object: CK_OBJECT_HANDLE,
@@ -242,7 +242,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`SessionObject::create`]; `CKR_USER_NOT_LOGGED_IN` for a private one without a login.
-    pub fn create_object(
+    pub(crate) fn create_object(
         &self,
         handle: CK_SESSION_HANDLE,
         template: Template,
@@ -260,7 +260,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`SessionObject::copy`]; `CKR_OBJECT_HANDLE_INVALID`.
-    pub fn copy_object(
+    pub(crate) fn copy_object(
         &self,
         handle: CK_SESSION_HANDLE,
         object: CK_OBJECT_HANDLE,
@@ -309,7 +309,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OBJECT_HANDLE_INVALID`; `CKR_ACTION_PROHIBITED` for what is on the card.
-    pub fn destroy_object(
+    pub(crate) fn destroy_object(
         &self,
         handle: CK_SESSION_HANDLE,
         object: CK_OBJECT_HANDLE,
@@ -328,7 +328,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OBJECT_HANDLE_INVALID`, and what the card says if it had to be read.
-    pub fn object_size(
+    pub(crate) fn object_size(
         &self,
         handle: CK_SESSION_HANDLE,
         object: CK_OBJECT_HANDLE,

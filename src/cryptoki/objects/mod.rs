@@ -2,28 +2,28 @@
 //! [`token`] are made from what is on the card, [`session`] by the application. Nothing here talks to a card.
 
 mod management;
-pub mod session;
-pub mod token;
+pub(crate) mod session;
+pub(crate) mod token;
 
 use cryptoki_sys::*;
 use der::DateTime;
 
 /// One attribute of a template, owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attribute {
+pub(crate) struct Attribute {
     /// `CKA_…`.
-    pub kind: CK_ATTRIBUTE_TYPE,
+    pub(crate) kind: CK_ATTRIBUTE_TYPE,
     /// The value as the application wrote it.
-    pub value: Vec<u8>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// What an application searches for, or makes an object of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Template(pub Vec<Attribute>);
+pub(crate) struct Template(pub Vec<Attribute>);
 
 impl Template {
     /// The value of an attribute, if the template has it.
-    pub fn value(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<&[u8]> {
+    pub(crate) fn value(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<&[u8]> {
         self.0
             .iter()
             .find(|attribute| attribute.kind == kind)
@@ -31,14 +31,14 @@ impl Template {
     }
 
     /// Does it ask for, or describe, this class?
-    pub fn has_class(&self, class: CK_OBJECT_CLASS) -> bool {
+    pub(crate) fn has_class(&self, class: CK_OBJECT_CLASS) -> bool {
         self.value(CKA_CLASS) == Some(&class.to_ne_bytes())
     }
 }
 
 /// What an object answers when it is asked for an attribute (PKCS#11 3.2, C_GetAttributeValue).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AttributeAnswer {
+pub(crate) enum AttributeAnswer {
     /// Here it is.
     Value(Vec<u8>),
     /// It has one and never tells it.

@@ -10,9 +10,9 @@ use crate::cryptoki::rv::{Result, Rv};
 
 /// One of them: nothing but attributes.
 #[derive(Debug, Clone)]
-pub struct SessionObject {
+pub(crate) struct SessionObject {
     /// The session that made it.
-    pub session: CK_SESSION_HANDLE,
+    pub(crate) session: CK_SESSION_HANDLE,
     attributes: Vec<Attribute>,
 }
 
@@ -166,7 +166,7 @@ impl SessionObject {
     /// `CKR_TEMPLATE_INCOMPLETE`, `CKR_TEMPLATE_INCONSISTENT`, `CKR_ATTRIBUTE_TYPE_INVALID`,
     /// `CKR_ATTRIBUTE_VALUE_INVALID`, `CKR_ATTRIBUTE_READ_ONLY`, and `CKR_TOKEN_WRITE_PROTECTED` for
     /// an object that is to stay on the card.
-    pub fn create(
+    pub(crate) fn create(
         session: CK_SESSION_HANDLE,
         template: Template,
         unique: &str,
@@ -199,7 +199,7 @@ impl SessionObject {
     ///
     /// # Errors
     /// As [`SessionObject::create`]; `CKR_ACTION_PROHIBITED`.
-    pub fn copy(
+    pub(crate) fn copy(
         &self,
         session: CK_SESSION_HANDLE,
         changes: Template,
@@ -215,7 +215,7 @@ impl SessionObject {
     ///
     /// # Errors
     /// `CKR_ACTION_PROHIBITED`, `CKR_ATTRIBUTE_READ_ONLY`, `CKR_ATTRIBUTE_TYPE_INVALID`, `CKR_ATTRIBUTE_VALUE_INVALID`.
-    pub fn set(&mut self, changes: Template) -> Result<()> {
+    pub(crate) fn set(&mut self, changes: Template) -> Result<()> {
         if !self.flag(CKA_MODIFIABLE) {
             return Err(Rv::ActionProhibited.into());
         }
@@ -242,17 +242,17 @@ impl SessionObject {
     }
 
     /// May `C_DestroyObject` have it?
-    pub fn is_destroyable(&self) -> bool {
+    pub(crate) fn is_destroyable(&self) -> bool {
         self.flag(CKA_DESTROYABLE)
     }
 
     /// Does only a logged-in user see it?
-    pub fn is_private(&self) -> bool {
+    pub(crate) fn is_private(&self) -> bool {
         self.flag(CKA_PRIVATE)
     }
 
     /// An attribute.
-    pub fn attribute(&self, kind: CK_ATTRIBUTE_TYPE) -> Answer {
+    pub(crate) fn attribute(&self, kind: CK_ATTRIBUTE_TYPE) -> Answer {
         let found = self
             .attributes
             .iter()
@@ -261,7 +261,7 @@ impl SessionObject {
     }
 
     /// Bytes of all its values.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.attributes
             .iter()
             .map(|attribute| attribute.value.len())
@@ -272,7 +272,7 @@ impl SessionObject {
     ///
     /// # Errors
     /// `CKR_KEY_HANDLE_INVALID`, `CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_KEY_SIZE_RANGE`.
-    pub fn verifying_key(&self, usage: CK_ATTRIBUTE_TYPE) -> Result<rsa::PublicKey> {
+    pub(crate) fn verifying_key(&self, usage: CK_ATTRIBUTE_TYPE) -> Result<rsa::PublicKey> {
         if !self
             .attribute(CKA_CLASS)
             .matches(&CKO_PUBLIC_KEY.to_ne_bytes())
@@ -356,7 +356,7 @@ impl SessionObject {
 ///
 /// # Errors
 /// As [`SessionObject::create`].
-pub fn copy_of(
+pub(crate) fn copy_of(
     mut attributes: Vec<Attribute>,
     session: CK_SESSION_HANDLE,
     changes: Template,

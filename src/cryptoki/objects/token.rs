@@ -14,7 +14,7 @@ use crate::vendor;
 
 /// One object of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenObject {
+pub(crate) enum TokenObject {
     /// One of the four certificates.
     Certificate(CertificateFile),
     /// The public key of the holder's certificate.
@@ -29,28 +29,28 @@ pub enum TokenObject {
 
 /// Everything that an attribute can depend on besides a certificate.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     /// The token.
-    pub role: Role,
+    pub(crate) role: Role,
     /// The token's serial number, 16 characters.
-    pub serial: String,
+    pub(crate) serial: String,
     /// Card or phone.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// The holder's certificate can be read without the PIN.
-    pub public_certificate: bool,
+    pub(crate) public_certificate: bool,
     /// The private key wants a login for each use.
-    pub always_authenticate: bool,
+    pub(crate) always_authenticate: bool,
     /// What the token signs with.
-    pub offer: Offer,
+    pub(crate) offer: Offer,
     /// Tries left of the token's PIN, if known.
-    pub tries: Option<u8>,
+    pub(crate) tries: Option<u8>,
     /// End of the holder's certificate, if it was read.
-    pub end_date: Option<der::DateTime>,
+    pub(crate) end_date: Option<der::DateTime>,
 }
 
 /// The objects of a token in the order in which they are found. Not all of them are visible, or
 /// there, on every card.
-pub fn objects_of(role: Role, public_certificate: bool, authorities: bool) -> Vec<TokenObject> {
+pub(crate) fn objects_of(role: Role, public_certificate: bool, authorities: bool) -> Vec<TokenObject> {
     use TokenObject as T;
     let mut objects = vec![T::Certificate(role.certificate())];
     if authorities {
@@ -86,7 +86,7 @@ pub fn objects_of(role: Role, public_certificate: bool, authorities: bool) -> Ve
 
 impl TokenObject {
     /// The certificate file that this object is made from.
-    pub fn file(self) -> Option<CertificateFile> {
+    pub(crate) fn file(self) -> Option<CertificateFile> {
         match self {
             TokenObject::Certificate(file) => Some(file),
             TokenObject::PublicKey(role) | TokenObject::PrivateKey(role) => {
@@ -97,7 +97,7 @@ impl TokenObject {
     }
 
     /// Does only a logged-in user see it?
-    pub fn is_private(self, surroundings: &Surroundings) -> bool {
+    pub(crate) fn is_private(self, surroundings: &Surroundings) -> bool {
         match self {
             TokenObject::PrivateKey(_) => true,
             TokenObject::PublicKey(Role::Authentication)
@@ -113,7 +113,7 @@ impl TokenObject {
     }
 
     /// `CKO_…`.
-    pub fn class(self) -> CK_OBJECT_CLASS {
+    pub(crate) fn class(self) -> CK_OBJECT_CLASS {
         match self {
             TokenObject::Certificate(_) => CKO_CERTIFICATE,
             TokenObject::PublicKey(_) => CKO_PUBLIC_KEY,
@@ -124,7 +124,7 @@ impl TokenObject {
     }
 
     /// An attribute that needs no certificate; `None`: only the certificate can tell.
-    pub fn attribute(self, kind: CK_ATTRIBUTE_TYPE, surroundings: &Surroundings) -> Option<Answer> {
+    pub(crate) fn attribute(self, kind: CK_ATTRIBUTE_TYPE, surroundings: &Surroundings) -> Option<Answer> {
         if kind == CKA_CLASS {
             return Some(Answer::number(self.class()));
         }
@@ -158,7 +158,7 @@ impl TokenObject {
     }
 
     /// An attribute that [`TokenObject::attribute`] could not tell.
-    pub fn attribute_of_certificate(
+    pub(crate) fn attribute_of_certificate(
         self,
         kind: CK_ATTRIBUTE_TYPE,
         certificate: &Certificate,

@@ -14,7 +14,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_ACTIVE`, `CKR_MECHANISM_INVALID`, `CKR_MECHANISM_PARAM_INVALID`.
-    pub fn digest_init(
+    pub(crate) fn digest_init(
         &self,
         handle: CK_SESSION_HANDLE,
         mechanism: Option<Mechanism>,
@@ -38,7 +38,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE` after `C_DigestUpdate`.
-    pub fn digest(&self, handle: CK_SESSION_HANDLE, data: &[u8], room: Room) -> Result<Output> {
+    pub(crate) fn digest(&self, handle: CK_SESSION_HANDLE, data: &[u8], room: Room) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let digesting = under_way(&mut operations.digest)?;
@@ -58,7 +58,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`.
-    pub fn digest_update(&self, handle: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
+    pub(crate) fn digest_update(&self, handle: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let digesting = under_way(&mut operations.digest)?;
@@ -71,7 +71,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_KEY_HANDLE_INVALID`, `CKR_KEY_INDIGESTIBLE`.
-    pub fn digest_key(&self, handle: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> Result<()> {
+    pub(crate) fn digest_key(&self, handle: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> Result<()> {
         let session = self.session(handle)?;
         under_way(&mut session.operations.lock().digest)?;
         match self
@@ -88,7 +88,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`.
-    pub fn digest_final(&self, handle: CK_SESSION_HANDLE, room: Room) -> Result<Output> {
+    pub(crate) fn digest_final(&self, handle: CK_SESSION_HANDLE, room: Room) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let length = under_way(&mut operations.digest)?.hash.length();

@@ -1,5 +1,5 @@
 //! The operations of a session: hash, sign, verify (PKCS#11 3.2, 5.12 to 5.17).
 
-pub mod digest;
-pub mod sign;
-pub mod verify;
+pub(crate) mod digest;
+pub(crate) mod sign;
+pub(crate) mod verify;

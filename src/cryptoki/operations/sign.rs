@@ -20,7 +20,7 @@ impl Module {
     /// # Errors
     /// `CKR_OPERATION_ACTIVE`, `CKR_MECHANISM_INVALID`, `CKR_MECHANISM_PARAM_INVALID`, `CKR_KEY_HANDLE_INVALID`,
     /// `CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_USER_NOT_LOGGED_IN`.
-    pub fn sign_init(
+    pub(crate) fn sign_init(
         &self,
         handle: CK_SESSION_HANDLE,
         mechanism: Option<Mechanism>,
@@ -79,7 +79,7 @@ impl Module {
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE` after `C_SignUpdate`, `CKR_DATA_LEN_RANGE`,
     /// `CKR_USER_NOT_LOGGED_IN`, and what the card says.
-    pub fn sign(&self, handle: CK_SESSION_HANDLE, data: &[u8], room: Room) -> Result<Output> {
+    pub(crate) fn sign(&self, handle: CK_SESSION_HANDLE, data: &[u8], room: Room) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let signing = under_way(&mut operations.sign)?;
@@ -100,7 +100,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`.
-    pub fn sign_update(&self, handle: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
+    pub(crate) fn sign_update(&self, handle: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let signing = under_way(&mut operations.sign)?;
@@ -113,7 +113,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::sign`].
-    pub fn sign_final(&self, handle: CK_SESSION_HANDLE, room: Room) -> Result<Output> {
+    pub(crate) fn sign_final(&self, handle: CK_SESSION_HANDLE, room: Room) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let length = under_way(&mut operations.sign)?
@@ -129,7 +129,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::sign_init`].
-    pub fn message_sign_init(
+    pub(crate) fn message_sign_init(
         &self,
         handle: CK_SESSION_HANDLE,
         mechanism: Option<Mechanism>,
@@ -156,7 +156,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::sign`]; `CKR_MECHANISM_PARAM_INVALID`.
-    pub fn sign_message(
+    pub(crate) fn sign_message(
         &self,
         handle: CK_SESSION_HANDLE,
         parameter: &[u8],
@@ -184,7 +184,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE`, `CKR_MECHANISM_PARAM_INVALID`.
-    pub fn sign_message_begin(&self, handle: CK_SESSION_HANDLE, parameter: &[u8]) -> Result<()> {
+    pub(crate) fn sign_message_begin(&self, handle: CK_SESSION_HANDLE, parameter: &[u8]) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let signing = under_way(&mut operations.message_sign)?;
@@ -196,7 +196,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::sign_message`].
-    pub fn sign_message_next(
+    pub(crate) fn sign_message_next(
         &self,
         handle: CK_SESSION_HANDLE,
         parameter: &[u8],
@@ -226,7 +226,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE` in the middle of a message.
-    pub fn message_sign_final(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
+    pub(crate) fn message_sign_final(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         if under_way(&mut operations.message_sign)?.message.is_some() {
@@ -240,7 +240,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SESSION_HANDLE_INVALID`, and what the card says.
-    pub fn random(&self, handle: CK_SESSION_HANDLE, length: usize) -> Result<Vec<u8>> {
+    pub(crate) fn random(&self, handle: CK_SESSION_HANDLE, length: usize) -> Result<Vec<u8>> {
         let session = self.session(handle)?;
         let mut bytes = Vec::new();
         while bytes.len() < length {
@@ -258,7 +258,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_RANDOM_SEED_NOT_SUPPORTED`.
-    pub fn seed_random(&self, handle: CK_SESSION_HANDLE, _seed: &[u8]) -> Result<()> {
+    pub(crate) fn seed_random(&self, handle: CK_SESSION_HANDLE, _seed: &[u8]) -> Result<()> {
         self.session(handle)?;
         Err(Rv::RandomSeedNotSupported.into())
     }

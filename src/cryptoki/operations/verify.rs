@@ -19,7 +19,7 @@ impl Module {
     /// # Errors
     /// `CKR_OPERATION_ACTIVE`, `CKR_MECHANISM_INVALID`, `CKR_MECHANISM_PARAM_INVALID`, `CKR_KEY_HANDLE_INVALID`,
     /// `CKR_KEY_FUNCTION_NOT_PERMITTED`.
-    pub fn verify_init(
+    pub(crate) fn verify_init(
         &self,
         handle: CK_SESSION_HANDLE,
         mechanism: Option<Mechanism>,
@@ -32,7 +32,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::verify_init`]; `CKR_SIGNATURE_LEN_RANGE`.
-    pub fn verify_signature_init(
+    pub(crate) fn verify_signature_init(
         &self,
         handle: CK_SESSION_HANDLE,
         mechanism: Option<Mechanism>,
@@ -103,7 +103,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SIGNATURE_INVALID`, `CKR_SIGNATURE_LEN_RANGE`, `CKR_DATA_LEN_RANGE`, `CKR_OPERATION_NOT_INITIALIZED`.
-    pub fn verify(&self, handle: CK_SESSION_HANDLE, data: &[u8], signature: &[u8]) -> Result<()> {
+    pub(crate) fn verify(&self, handle: CK_SESSION_HANDLE, data: &[u8], signature: &[u8]) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         not_given_first(under_way(&mut operations.verify)?)?;
@@ -117,7 +117,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`.
-    pub fn verify_update(&self, handle: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
+    pub(crate) fn verify_update(&self, handle: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let verifying = under_way(&mut operations.verify)?;
@@ -131,7 +131,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::verify`].
-    pub fn verify_final(&self, handle: CK_SESSION_HANDLE, signature: &[u8]) -> Result<()> {
+    pub(crate) fn verify_final(&self, handle: CK_SESSION_HANDLE, signature: &[u8]) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         not_given_first(under_way(&mut operations.verify)?)?;
@@ -143,7 +143,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::verify`].
-    pub fn verify_signature(&self, handle: CK_SESSION_HANDLE, data: &[u8]) -> Result<()> {
+    pub(crate) fn verify_signature(&self, handle: CK_SESSION_HANDLE, data: &[u8]) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         given_first(under_way(&mut operations.verify)?)?;
@@ -157,7 +157,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`.
-    pub fn verify_signature_update(&self, handle: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
+    pub(crate) fn verify_signature_update(&self, handle: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let verifying = under_way(&mut operations.verify)?;
@@ -171,7 +171,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::verify`].
-    pub fn verify_signature_final(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
+    pub(crate) fn verify_signature_final(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         given_first(under_way(&mut operations.verify)?)?;
@@ -182,7 +182,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::verify_init`].
-    pub fn verify_recover_init(
+    pub(crate) fn verify_recover_init(
         &self,
         handle: CK_SESSION_HANDLE,
         mechanism: Option<Mechanism>,
@@ -205,7 +205,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SIGNATURE_INVALID`, `CKR_SIGNATURE_LEN_RANGE`, `CKR_OPERATION_NOT_INITIALIZED`.
-    pub fn verify_recover(
+    pub(crate) fn verify_recover(
         &self,
         handle: CK_SESSION_HANDLE,
         signature: &[u8],
@@ -227,7 +227,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::verify_init`].
-    pub fn message_verify_init(
+    pub(crate) fn message_verify_init(
         &self,
         handle: CK_SESSION_HANDLE,
         mechanism: Option<Mechanism>,
@@ -253,7 +253,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::verify`]; `CKR_MECHANISM_PARAM_INVALID`.
-    pub fn verify_message(
+    pub(crate) fn verify_message(
         &self,
         handle: CK_SESSION_HANDLE,
         parameter: &[u8],
@@ -276,7 +276,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE`, `CKR_MECHANISM_PARAM_INVALID`.
-    pub fn verify_message_begin(&self, handle: CK_SESSION_HANDLE, parameter: &[u8]) -> Result<()> {
+    pub(crate) fn verify_message_begin(&self, handle: CK_SESSION_HANDLE, parameter: &[u8]) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let verifying = under_way(&mut operations.message_verify)?;
@@ -290,7 +290,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::verify_message`].
-    pub fn verify_message_next(
+    pub(crate) fn verify_message_next(
         &self,
         handle: CK_SESSION_HANDLE,
         parameter: &[u8],
@@ -312,7 +312,7 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE` in the middle of a message.
-    pub fn message_verify_final(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
+    pub(crate) fn message_verify_final(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         if under_way(&mut operations.message_verify)?.message.is_some() {
