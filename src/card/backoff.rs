@@ -17,13 +17,13 @@ const PAUSES_PER_ATTEMPT: u32 = 4;
 
 /// Failures in a row.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Strikes {
+pub(super) struct Backoff {
     count: u32,
     /// Monotonic: it does not jump with the clock on the wall.
     rests_until: Option<Instant>,
 }
 
-impl Strikes {
+impl Backoff {
     /// Shall it be left alone at this moment?
     pub(super) fn rests(&self, now: Instant) -> bool {
         self.rests_until.is_some_and(|end| now < end)
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_minute() {
-        let mut strikes = Strikes::default();
+        let mut strikes = Backoff::default();
         let mut now = Instant::now();
         let mut pauses = Vec::new();
         for _ in 0..12 {
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_takes_long_rests_longer() {
-        let mut strikes = Strikes::default();
+        let mut strikes = Backoff::default();
         let began = Instant::now();
         let now = began + Duration::from_secs(5);
         for _ in 0..3 {

@@ -7,14 +7,14 @@ use std::sync::atomic::AtomicBool;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::backoff::Strikes;
-use super::jpki_card::{Face, JpkiCard, Shown};
+use super::backoff::Backoff;
+use super::jpki_card::{CardInfo, JpkiCard, Shown};
 use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Kind, Role};
 use crate::pcsc::InsertionId;
 
 /// A My Number card in a reader, from its insertion to its removal.
-pub struct Inserted {
+pub struct Insertion {
     /// Ours alone, never used again: tells this insertion from every other one.
     pub(super) number: u64,
     pub(super) insertion: InsertionId,
@@ -31,7 +31,7 @@ pub struct Inserted {
     certificates: Mutex<Files>,
     tries: Mutex<[Option<u8>; 2]>,
     /// The card does not tell the tries left.
-    pub(super) silent: Mutex<Strikes>,
+    pub(super) silent: Mutex<Backoff>,
 }
 
 /// What is known of a certificate file.
@@ -63,11 +63,11 @@ impl Files {
     }
 }
 
-impl Inserted {
-    pub(super) fn new(number: u64, insertion: InsertionId, face: Face) -> Inserted {
+impl Insertion {
+    pub(super) fn new(number: u64, insertion: InsertionId, face: CardInfo) -> Insertion {
         let serial = serial_number(&face);
         let public_certificate = matches!(face.certificate, Shown::Open(_));
-        let inserted = Inserted {
+        let inserted = Insertion {
             number,
             insertion,
             kind: face.kind,
@@ -136,7 +136,7 @@ impl Inserted {
 /// 16 hexadecimal digits of the SHA-256 of the authentication certificate's public key: unique, the
 /// same each time, not personal. A card that hides its certificate has nothing else of its own that
 /// can be read: its token information must do, and may be the same on two phones.
-fn serial_number(face: &Face) -> String {
+fn serial_number(face: &CardInfo) -> String {
     let hash = match &face.certificate {
         Shown::Open(certificate) => Sha256::digest(certificate.public_key_info()),
         Shown::Locked | Shown::Absent => Sha256::digest(&face.token_information),

@@ -6,13 +6,13 @@ use super::certificate::Certificate;
 use super::error::Error;
 use super::files::{CertificateFile, FileId, Kind, MAX_CHALLENGE, READ_LENGTH, Role, Scheme};
 use super::pin::Pin;
-use super::state::{Forms, Memory, Tries};
-use super::transaction::Conversation;
+use super::state::{Addressings, CardState, Tries};
+use super::transaction::Transaction;
 use crate::pcsc::{self, Channel};
 
 /// What a card shows without a PIN when it is opened.
 #[derive(Debug)]
-pub struct Face {
+pub struct CardInfo {
     /// Card or phone.
     pub kind: Kind,
     /// Model from EF 0006, without padding; empty when there is none.
@@ -58,7 +58,7 @@ pub enum LastTry {
 pub struct JpkiCard {
     /// `None` after a fault; see [`JpkiCard::attach`].
     channel: Option<Box<dyn Channel>>,
-    memory: Memory,
+    memory: CardState,
 }
 
 impl JpkiCard {
@@ -67,9 +67,12 @@ impl JpkiCard {
     ///
     /// # Errors
     /// [`Error::NotJpki`] after one APDU; [`Error::Pcsc`]; [`Error::Unexplained`], [`Error::Malformed`].
-    pub fn open(channel: Box<dyn Channel>, tries_of: &[Role]) -> Result<(JpkiCard, Face), Error> {
-        let memory = Memory {
-            form: Forms::default(),
+    pub fn open(
+        channel: Box<dyn Channel>,
+        tries_of: &[Role],
+    ) -> Result<(JpkiCard, CardInfo), Error> {
+        let memory = CardState {
+            form: Addressings::default(),
             tries: Tries::default(),
             identity: None,
             recognised: false,
@@ -112,7 +115,7 @@ impl JpkiCard {
             for &role in tries_of {
                 talk.ask_tries(role)?;
             }
-            Ok(Face {
+            Ok(CardInfo {
                 kind: Kind::from_label(&text(&token_information, 0, 32)),
                 model: text(&token_information, 64, 16),
                 token_information,
@@ -281,10 +284,10 @@ impl JpkiCard {
     fn talk<T>(
         &mut self,
         keep_open: bool,
-        work: impl FnOnce(&mut Conversation<'_>) -> Result<T, Error>,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let channel = self.channel.as_mut().ok_or(pcsc::Error::Removed)?;
-        let mut talk = Conversation::begin(channel.as_mut(), &mut self.memory)?;
+        let mut talk = Transaction::begin(channel.as_mut(), &mut self.memory)?;
         let result = work(&mut talk);
         talk.end(keep_open && result.is_ok());
         result
@@ -305,7 +308,7 @@ fn guard(left: u8, last_try: LastTry) -> Result<(), Error> {
 
 /// Sends the kept PIN again in a new transaction. It was right once, so a refusal means that somebody
 /// changed it: the login is over.
-fn unlock(talk: &mut Conversation<'_>, role: Role, access: Access<'_>) -> Result<(), Error> {
+fn unlock(talk: &mut Transaction<'_>, role: Role, access: Access<'_>) -> Result<(), Error> {
     match access {
         Access::Pin(pin) => talk.verify_again(role, pin).map_err(|error| match error {
             Error::PinIncorrect { .. } => Error::KeptPinRefused,

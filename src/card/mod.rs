@@ -16,8 +16,8 @@ mod state;
 mod transaction;
 
 pub use error::Error;
-pub use insertion::Inserted;
-pub use jpki_card::{Access, Face, JpkiCard, LastTry, Shown};
+pub use insertion::Insertion;
+pub use jpki_card::{Access, CardInfo, JpkiCard, LastTry, Shown};
 pub use readers::Readers;
 
 pub use crate::pcsc::{Error as PcscError, InsertionId, ReaderState};

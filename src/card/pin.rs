@@ -143,13 +143,13 @@ impl fmt::Debug for Pin {
 /// The values that a card refused during this insertion, as salted hashes, so that none of them is
 /// sent twice. Forgotten on success, removal and finalize.
 #[derive(Debug, Default)]
-pub struct Refused {
+pub struct RejectedPins {
     /// Fresh for each insertion; `None` until the first refusal.
     salt: Option<[u8; 32]>,
     digests: Vec<[u8; 32]>,
 }
 
-impl Refused {
+impl RejectedPins {
     /// Was this value refused before?
     pub fn contains(&self, pin: &Pin) -> bool {
         self.salt
@@ -178,7 +178,7 @@ impl Refused {
     }
 }
 
-impl Drop for Refused {
+impl Drop for RejectedPins {
     fn drop(&mut self) {
         self.forget();
     }
@@ -332,7 +332,7 @@ mod tests {
     fn refused_values_are_known_again_until_forgotten() {
         let wrong = Pin::parse(Shape::Password, b"WRONG1").unwrap();
         let other = Pin::parse(Shape::Password, b"WRONG2").unwrap();
-        let mut refused = Refused::default();
+        let mut refused = RejectedPins::default();
         assert!(!refused.contains(&wrong));
         refused.remember(&wrong);
         assert!(refused.contains(&Pin::parse(Shape::Password, b"wrong1").unwrap()));

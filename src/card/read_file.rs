@@ -1,23 +1,23 @@
 //! How a file is read: by its short identifier or after a SELECT, block by block, cut at the length
-//! that its content names. It speaks through a [`Conversation`]. It keeps nothing.
+//! that its content names. It speaks through a [`Transaction`]. It keeps nothing.
 
 use super::apdu::{Command, Response, StatusWord};
 use super::error::Error;
 use super::files::{FileId, MAX_CERTIFICATE_LENGTH, READ_LENGTH};
-use super::state::Form;
-use super::transaction::{Conversation, unexplained};
+use super::state::Addressing;
+use super::transaction::{Transaction, unexplained};
 
-impl Conversation<'_> {
+impl Transaction<'_> {
     /// The first bytes of a file, which is the current one afterwards. At most `length` of them.
     pub(super) fn read_start(&mut self, file: FileId, length: usize) -> Result<Vec<u8>, Error> {
-        if self.memory.form.reading != Form::Long {
+        if self.memory.form.reading != Addressing::Long {
             let response = self.send(Command::read_short(file, length))?;
             if response.status.proves_the_form() {
-                self.memory.form.reading = Form::Short;
+                self.memory.form.reading = Addressing::Short;
             }
             let refused =
                 response.status.refuses_the_form() || response.status == StatusWord::NotFound;
-            if self.memory.form.reading == Form::Short || !refused {
+            if self.memory.form.reading == Addressing::Short || !refused {
                 return data_of_read(response);
             }
         }
@@ -26,7 +26,7 @@ impl Conversation<'_> {
             StatusWord::NotFound => return Err(Error::FileAbsent),
             other => return Err(unexplained("SELECT EF", other)),
         }
-        self.memory.form.reading = Form::Long;
+        self.memory.form.reading = Addressing::Long;
         data_of_read(self.send(Command::read(0, length))?)
     }
 

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use log::debug;
 use parking_lot::Mutex;
 
-use super::backoff::Strikes;
+use super::backoff::Backoff;
 use super::certificate::Certificate;
 use super::error::Error;
 use super::files::{CertificateFile, Role};
-use super::insertion::Inserted;
-use super::jpki_card::{Access, Face, JpkiCard};
+use super::insertion::Insertion;
+use super::jpki_card::{Access, CardInfo, JpkiCard};
 use crate::pcsc::{self, InsertionId, Transport};
 
 type Result<T> = std::result::Result<T, Error>;
@@ -29,8 +29,8 @@ pub struct Reader {
     /// What is known without asking the card. Held for a comparison only, so that polling never
     /// waits for a signature.
     known: Mutex<Known>,
-    /// What slot events have told of it.
-    told: Mutex<Option<InsertionId>>,
+    /// What slot events have reported last.
+    last_reported: Mutex<Option<InsertionId>>,
 }
 
 #[derive(Default)]
@@ -39,13 +39,13 @@ struct Held {
     number: u64,
     card: Option<JpkiCard>,
     /// The card could not be opened.
-    sick: Option<Sick>,
+    sick: Option<Failing>,
 }
 
 /// A card that cannot be opened, though it may be ours.
-struct Sick {
+struct Failing {
     insertion: InsertionId,
-    strikes: Strikes,
+    backoff: Backoff,
     /// What was wrong the last time.
     error: Error,
 }
@@ -55,7 +55,7 @@ enum Known {
     Nothing,
     /// Somebody else's card: left alone until it is taken out.
     Foreign(InsertionId),
-    Ours(Arc<Inserted>),
+    Ours(Arc<Insertion>),
 }
 
 /// Gives each insertion its number.
@@ -63,27 +63,27 @@ static INSERTIONS: AtomicU64 = AtomicU64::new(1);
 
 impl Reader {
     /// A reader of which nothing is known but its name.
-    /// `told`: the card in it that is no news.
+    /// `last_reported`: the card in it that is no event any more.
     pub fn new(
         name: String,
         transport: Arc<dyn Transport>,
         roles: Vec<Role>,
-        told: Option<InsertionId>,
+        last_reported: Option<InsertionId>,
     ) -> Reader {
-        let (known, told) = (Mutex::new(Known::Nothing), Mutex::new(told));
+        let (known, last_reported) = (Mutex::new(Known::Nothing), Mutex::new(last_reported));
         Reader {
             name,
             transport,
             roles,
             held: Mutex::default(),
             known,
-            told,
+            last_reported,
         }
     }
 
-    /// Is this another state than slot events have told? From now on they have.
-    pub fn is_news(&self, seen: Option<InsertionId>) -> bool {
-        std::mem::replace(&mut *self.told.lock(), seen) != seen
+    /// Records what slot events report now. True when it differs from their last report.
+    pub fn report_change(&self, seen: Option<InsertionId>) -> bool {
+        std::mem::replace(&mut *self.last_reported.lock(), seen) != seen
     }
 
     /// As PC/SC calls it.
@@ -119,7 +119,7 @@ impl Reader {
     }
 
     /// Is this card still the one in the reader, as far as is known? Costs nothing.
-    pub fn holds(&self, inserted: &Arc<Inserted>) -> bool {
+    pub fn holds(&self, inserted: &Arc<Insertion>) -> bool {
         matches!(&*self.known.lock(), Known::Ours(now) if Arc::ptr_eq(now, inserted))
     }
 
@@ -132,7 +132,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`pcsc::Error::NoCard`], [`Error::NotJpki`], and those of [`JpkiCard::open`].
-    pub fn inserted(&self) -> Result<Arc<Inserted>> {
+    pub fn inserted(&self) -> Result<Arc<Insertion>> {
         if let Some(answer) = self.known_card()? {
             return answer;
         }
@@ -145,7 +145,7 @@ impl Reader {
     }
 
     /// What is known of the card that is in the reader now; `None`: nothing yet.
-    fn known_card(&self) -> Result<Option<Result<Arc<Inserted>>>> {
+    fn known_card(&self) -> Result<Option<Result<Arc<Insertion>>>> {
         if self.look()?.is_none() {
             return Err(pcsc::Error::NoCard.into());
         }
@@ -156,7 +156,7 @@ impl Reader {
         })
     }
 
-    fn open(&self, held: &mut Held) -> Result<Arc<Inserted>> {
+    fn open(&self, held: &mut Held) -> Result<Arc<Insertion>> {
         held.card = None;
         // Asked before the card: if it is changed while we read, the number is the old card's, and
         // the next look at the reader throws all of it away.
@@ -166,10 +166,10 @@ impl Reader {
             .ok_or(pcsc::Error::NoCard)?;
         let began = Instant::now();
         let mut sick = held.sick.take().filter(|it| it.insertion == insertion);
-        if let Some(resting) = sick.as_ref().filter(|it| it.strikes.rests(began)) {
+        if let Some(resting) = sick.as_ref().filter(|it| it.backoff.rests(began)) {
             let error = resting.error.clone();
             held.sick = sick;
-            return Err(error.into());
+            return Err(error);
         }
         let opened = self.connect_and_open().or_else(|error| match error {
             // Contactless cards fail like this when they have just been laid down.
@@ -182,7 +182,7 @@ impl Reader {
         match opened {
             Ok((mut card, face)) => {
                 let number = INSERTIONS.fetch_add(1, Ordering::Relaxed);
-                let inserted = Arc::new(Inserted::new(number, insertion, face));
+                let inserted = Arc::new(Insertion::new(number, insertion, face));
                 inserted.note_tries(&mut card);
                 *held = Held {
                     number,
@@ -199,21 +199,21 @@ impl Reader {
             Err(Error::Pcsc(pcsc::Error::Removed)) => Err(pcsc::Error::NoCard.into()),
             Err(other) => {
                 if is_sickness(&other) {
-                    let strikes = sick.take().map(|it| it.strikes).unwrap_or_default();
-                    let mut sick = Sick {
+                    let backoff = sick.take().map(|it| it.backoff).unwrap_or_default();
+                    let mut sick = Failing {
                         insertion,
-                        strikes,
+                        backoff,
                         error: other.clone(),
                     };
-                    sick.strikes.failed(began, Instant::now());
+                    sick.backoff.failed(began, Instant::now());
                     held.sick = Some(sick);
                 }
-                Err(other.into())
+                Err(other)
             }
         }
     }
 
-    fn connect_and_open(&self) -> Result<(JpkiCard, Face)> {
+    fn connect_and_open(&self) -> Result<(JpkiCard, CardInfo)> {
         JpkiCard::open(self.transport.connect(&self.name)?, &self.roles)
     }
 
@@ -223,7 +223,7 @@ impl Reader {
     /// [`pcsc::Error::Removed`], and those of `work`.
     pub fn with_card<T>(
         &self,
-        inserted: &Arc<Inserted>,
+        inserted: &Arc<Insertion>,
         work: impl FnOnce(&mut JpkiCard) -> Result<T>,
     ) -> Result<T> {
         let mut held = self.held.lock();
@@ -279,7 +279,7 @@ impl Reader {
 
     /// Tries left of a PIN: as the card told them last or, after a VERIFY without a clear end, as it
     /// tells them now. A card that does not tell them is not asked at each look.
-    pub fn tries(&self, inserted: &Arc<Inserted>, role: Role) -> Option<u8> {
+    pub fn tries(&self, inserted: &Arc<Insertion>, role: Role) -> Option<u8> {
         let began = Instant::now();
         if let Some(left) = inserted.tries(role) {
             return Some(left);
@@ -290,7 +290,7 @@ impl Reader {
         let asked = self.with_card(inserted, |card| card.tries_left(role));
         let mut silent = inserted.silent.lock();
         match &asked {
-            Ok(_) => *silent = Strikes::default(),
+            Ok(_) => *silent = Backoff::default(),
             Err(error) => {
                 debug!("{}: tries left: {error}", self.name);
                 silent.failed(began, Instant::now());
@@ -305,7 +305,7 @@ impl Reader {
     /// What the card says. `Ok(None)`: there is no such certificate, or it is locked.
     pub fn certificate(
         &self,
-        inserted: &Arc<Inserted>,
+        inserted: &Arc<Insertion>,
         file: CertificateFile,
         access: Option<Access<'_>>,
     ) -> Result<Option<Arc<Certificate>>> {

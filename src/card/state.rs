@@ -6,7 +6,7 @@ use super::files::{FileId, Role};
 
 /// How a key, a PIN or a file is named in a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Form {
+pub(super) enum Addressing {
     /// By its short identifier, which this card has not yet accepted or refused.
     #[default]
     Untried,
@@ -17,18 +17,18 @@ pub(super) enum Form {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Forms {
-    pub(super) reading: Form,
-    pub(super) pin: Form,
-    pub(super) key: Form,
+pub(super) struct Addressings {
+    pub(super) reading: Addressing,
+    pub(super) pin: Addressing,
+    pub(super) key: Addressing,
 }
 
-impl Form {
-    pub(super) fn pin(forms: &mut Forms) -> &mut Form {
+impl Addressing {
+    pub(super) fn pin(forms: &mut Addressings) -> &mut Addressing {
         &mut forms.pin
     }
 
-    pub(super) fn key(forms: &mut Forms) -> &mut Form {
+    pub(super) fn key(forms: &mut Addressings) -> &mut Addressing {
         &mut forms.key
     }
 }
@@ -65,8 +65,8 @@ impl Tries {
 
 /// What we know of a card from one transaction to the next.
 #[derive(Debug)]
-pub(super) struct Memory {
-    pub(super) form: Forms,
+pub(super) struct CardState {
+    pub(super) form: Addressings,
     pub(super) tries: Tries,
     /// The start of the authentication certificate, when the card shows it without a PIN.
     pub(super) identity: Option<Vec<u8>>,

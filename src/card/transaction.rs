@@ -8,7 +8,7 @@ use log::{debug, warn};
 use super::apdu::{Command, Response, StatusWord, reference};
 use super::error::Error;
 use super::files::{FileId, Role, Scheme};
-use super::state::{Form, Forms, Memory};
+use super::state::{Addressing, Addressings, CardState};
 use crate::card::pin::Pin;
 use crate::pcsc::{Channel, Disposition, Exchange};
 
@@ -20,18 +20,18 @@ const MAX_RESPONSE: usize = 256 + 2;
 const MAX_ROUNDS: usize = 4;
 
 /// A transaction in which the JPKI application is selected.
-pub(super) struct Conversation<'a> {
+pub(super) struct Transaction<'a> {
     exchange: Box<dyn Exchange + 'a>,
-    pub(super) memory: &'a mut Memory,
+    pub(super) memory: &'a mut CardState,
     /// A VERIFY with data went out: the card may be open now.
     maybe_open: bool,
 }
 
-impl<'a> Conversation<'a> {
+impl<'a> Transaction<'a> {
     /// Begins a transaction, without selecting anything.
     pub(super) fn begin(
         channel: &'a mut dyn Channel,
-        memory: &'a mut Memory,
+        memory: &'a mut CardState,
     ) -> Result<Self, Error> {
         let exchange = channel.begin()?;
         if exchange.was_reset() {
@@ -41,13 +41,15 @@ impl<'a> Conversation<'a> {
         // nothing because one READ takes the place of the SELECT. One without an identity survives
         // our own power-down: PC/SC has counted no removal since, or the module floor would not be here.
         let doubtful = match memory.identity {
-            Some(_) => exchange.was_reset() || memory.left_selected || has_rested(memory.left_at),
+            Some(_) => {
+                exchange.was_reset() || memory.left_selected || has_been_idle(memory.left_at)
+            }
             None => exchange.was_reset() && !memory.powered_down_by_us,
         };
         if doubtful {
             memory.proven = false;
         }
-        Ok(Conversation {
+        Ok(Transaction {
             exchange,
             memory,
             maybe_open: false,
@@ -134,7 +136,7 @@ impl<'a> Conversation<'a> {
     /// `None`: the card answers that the PIN is verified.
     fn query(&mut self, role: Role) -> Result<Option<u8>, Error> {
         let status = self
-            .with_reference(role.pin(), Form::pin, |file| {
+            .with_reference(role.pin(), Addressing::pin, |file| {
                 Some(Command::tries_left(reference(file)))
             })?
             .status;
@@ -148,7 +150,7 @@ impl<'a> Conversation<'a> {
         Ok(Some(left))
     }
 
-    /// As [`Conversation::tries_left`], before a PIN is sent that may be wrong. A card that answers 9000
+    /// As [`Transaction::tries_left`], before a PIN is sent that may be wrong. A card that answers 9000
     /// while the PIN is verified (by another program; jpki-card.md, 3.3) hides its counter, and wrong
     /// tries may have been made since: the verification is taken away, and the card asked again.
     pub(super) fn tries_of_unverified(&mut self, role: Role) -> Result<u8, Error> {
@@ -176,7 +178,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// As [`Conversation::tries_left`], for a card that is just being opened: a PIN whose counter
+    /// As [`Transaction::tries_left`], for a card that is just being opened: a PIN whose counter
     /// cannot be had must not hide the rest of the card.
     pub(super) fn ask_tries(&mut self, role: Role) -> Result<(), Error> {
         match self.tries_left(role) {
@@ -214,7 +216,7 @@ impl<'a> Conversation<'a> {
         self.maybe_open = true;
         self.memory.tries.forget(role);
         let status = self
-            .with_reference(role.pin(), Form::pin, |file| {
+            .with_reference(role.pin(), Addressing::pin, |file| {
                 Command::verify(reference(file), pin)
             })?
             .status;
@@ -240,7 +242,7 @@ impl<'a> Conversation<'a> {
     /// Replaces a PIN that was verified in this transaction.
     pub(super) fn change(&mut self, role: Role, new: &Pin) -> Result<(), Error> {
         let status = self
-            .with_reference(role.pin(), Form::pin, |file| {
+            .with_reference(role.pin(), Addressing::pin, |file| {
                 Command::change(reference(file), new)
             })?
             .status;
@@ -260,7 +262,7 @@ impl<'a> Conversation<'a> {
         scheme: Scheme,
         input: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        let response = self.with_reference(role.key(), Form::key, |file| {
+        let response = self.with_reference(role.key(), Addressing::key, |file| {
             Some(Command::sign(scheme, reference(file), input))
         })?;
         match (scheme, response.status) {
@@ -352,16 +354,16 @@ impl<'a> Conversation<'a> {
     fn with_reference(
         &mut self,
         file: FileId,
-        form: impl Fn(&mut Forms) -> &mut Form,
+        form: impl Fn(&mut Addressings) -> &mut Addressing,
         command: impl Fn(Option<FileId>) -> Option<Command>,
     ) -> Result<Response, Error> {
         let forked = || Error::Malformed("the PIN belongs to another process");
-        if *form(&mut self.memory.form) != Form::Long {
+        if *form(&mut self.memory.form) != Addressing::Long {
             let response = self.send(command(Some(file)).ok_or_else(forked)?)?;
-            let refused =
-                response.status.refuses_the_form() && *form(&mut self.memory.form) == Form::Untried;
+            let refused = response.status.refuses_the_form()
+                && *form(&mut self.memory.form) == Addressing::Untried;
             if response.status.proves_the_form() {
-                *form(&mut self.memory.form) = Form::Short;
+                *form(&mut self.memory.form) = Addressing::Short;
             }
             if !refused {
                 return Ok(response);
@@ -374,7 +376,7 @@ impl<'a> Conversation<'a> {
         }
         let response = self.send(command(None).ok_or_else(forked)?)?;
         if response.status.proves_the_form() {
-            *form(&mut self.memory.form) = Form::Long;
+            *form(&mut self.memory.form) = Addressing::Long;
         }
         Ok(response)
     }
@@ -427,12 +429,12 @@ impl<'a> Conversation<'a> {
 
 /// Has nobody talked to the card for so long that somebody could have changed it without pcscd seeing
 /// it? A polled reader is looked at every 400 ms (architecture.md, "What pcscd 1.9 does").
-fn has_rested(left_at: Option<Instant>) -> bool {
-    left_at.is_none_or(|left_at| left_at.elapsed() > REST)
+fn has_been_idle(left_at: Option<Instant>) -> bool {
+    left_at.is_none_or(|left_at| left_at.elapsed() > IDLE)
 }
 
 /// Shorter than any hand changes a card, longer than a program needs between two signatures.
-const REST: Duration = Duration::from_millis(200);
+const IDLE: Duration = Duration::from_millis(200);
 
 /// So many bytes of a certificate hold its serial number, whatever the header looks like: tag and
 /// length twice, version, serial number of up to 20 bytes.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use log::debug;
 
-use super::slot::{Authenticated, Key, Login, Slot};
+use super::slot::{ContextLogin, KeyAccess, Login, Slot};
 use crate::card;
-use crate::card::Inserted;
+use crate::card::Insertion;
 use crate::card::certificate::Certificate;
 use crate::card::files::CertificateFile;
 use crate::card::pin::{self, Pin};
@@ -22,17 +22,17 @@ impl Slot {
     ///
     /// # Errors
     /// `CKR_USER_ALREADY_LOGGED_IN`, `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, and what the card says.
-    pub(crate) fn login(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<()> {
+    pub(crate) fn login(&self, inserted: &Arc<Insertion>, given: &[u8]) -> Result<()> {
         let mut login = self.lock(inserted);
-        if !matches!(login.key, Key::Closed) {
+        if !matches!(login.key, KeyAccess::Closed) {
             return Err(Rv::UserAlreadyLoggedIn.into());
         }
         let keep_open = self.policy.login_state == LoginState::Card;
         let pin = self.authenticate(&mut login, inserted, given, keep_open)?;
         login.key = if keep_open {
-            Key::OnCard
+            KeyAccess::OnCard
         } else {
-            Key::Pin(pin)
+            KeyAccess::Pin(pin)
         };
         self.logged_in.store(inserted.number(), Ordering::Release);
         Ok(())
@@ -43,13 +43,17 @@ impl Slot {
     ///
     /// # Errors
     /// As [`Slot::login`], and `CKR_USER_NOT_LOGGED_IN`.
-    pub(crate) fn login_again(&self, inserted: &Arc<Inserted>, given: &[u8]) -> Result<Authenticated> {
+    pub(crate) fn login_again(
+        &self,
+        inserted: &Arc<Insertion>,
+        given: &[u8],
+    ) -> Result<ContextLogin> {
         let mut login = self.lock(inserted);
-        if matches!(login.key, Key::Closed) {
+        if matches!(login.key, KeyAccess::Closed) {
             return Err(Rv::UserNotLoggedIn.into());
         }
-        let on_card = matches!(login.key, Key::OnCard);
-        login.key = Key::Spent;
+        let on_card = matches!(login.key, KeyAccess::OnCard);
+        login.key = KeyAccess::Spent;
         // With `login_state = "card"` too, the PIN is kept for the one operation: a key that wants its
         // PIN for each use gains nothing from a card that is left open meanwhile.
         let result = self.authenticate(&mut login, inserted, given, false);
@@ -60,7 +64,7 @@ impl Slot {
             // PKCS#11 3.2, 4.9: this also logs the user out.
             self.clear(&mut login);
         }
-        Ok(Authenticated {
+        Ok(ContextLogin {
             pin: result?,
             epoch: login.epoch,
         })
@@ -70,7 +74,7 @@ impl Slot {
     fn authenticate(
         &self,
         login: &mut Login,
-        inserted: &Arc<Inserted>,
+        inserted: &Arc<Insertion>,
         given: &[u8],
         keep_open: bool,
     ) -> Result<Pin> {
@@ -141,12 +145,12 @@ impl Slot {
     ///
     /// # Errors
     /// `CKR_USER_NOT_LOGGED_IN`.
-    pub(crate) fn logout(&self, inserted: &Arc<Inserted>) -> Result<()> {
+    pub(crate) fn logout(&self, inserted: &Arc<Insertion>) -> Result<()> {
         let mut login = self.lock(inserted);
-        if matches!(login.key, Key::Closed) {
+        if matches!(login.key, KeyAccess::Closed) {
             return Err(Rv::UserNotLoggedIn.into());
         }
-        let on_card = matches!(login.key, Key::OnCard);
+        let on_card = matches!(login.key, KeyAccess::OnCard);
         self.clear(&mut login);
         if on_card {
             self.leave_card(inserted);
@@ -155,7 +159,7 @@ impl Slot {
     }
 
     /// Closes what `login_state = "card"` left open.
-    fn leave_card(&self, inserted: &Arc<Inserted>) {
+    fn leave_card(&self, inserted: &Arc<Insertion>) {
         if let Err(error) = self.reader.with_card(inserted, card::JpkiCard::logout) {
             // A card that cannot be reached has lost its power, or will have before long.
             debug!("the card could not be left: {error}");
@@ -176,7 +180,7 @@ impl Slot {
     /// Ends the login for good, at `C_Finalize`, waiting for a call under way at most so long.
     pub(crate) fn close(&self, patience: Duration) {
         if let Some(mut login) = self.login.try_lock_for(patience) {
-            let on_card = matches!(login.key, Key::OnCard);
+            let on_card = matches!(login.key, KeyAccess::OnCard);
             self.clear(&mut login);
             login.refused.forget();
             if on_card && let Ok(inserted) = self.reader.inserted() {
@@ -190,7 +194,7 @@ impl Slot {
     /// # Errors
     /// `CKR_PIN_INCORRECT` (old one), `CKR_PIN_LEN_RANGE` and `CKR_PIN_INVALID` (new one), `CKR_PIN_LOCKED`,
     /// and what the card says.
-    pub(crate) fn set_pin(&self, inserted: &Arc<Inserted>, old: &[u8], new: &[u8]) -> Result<()> {
+    pub(crate) fn set_pin(&self, inserted: &Arc<Insertion>, old: &[u8], new: &[u8]) -> Result<()> {
         let token = self.role.into();
         let shape = self.role.pin_shape();
         let mut login = self.lock(inserted);
@@ -208,7 +212,7 @@ impl Slot {
             Rv::PinIncorrect
         })?;
         self.check_not_refused(&login, &old)?;
-        let keep_open = matches!(login.key, Key::OnCard);
+        let keep_open = matches!(login.key, KeyAccess::OnCard);
         let changed = self.reader.with_card(inserted, |card| {
             card.change_pin(self.role, &old, &new, self.policy.last_try, keep_open)
         });
@@ -227,7 +231,7 @@ impl Slot {
         }
         login.refused.forget();
         login.epoch += 1;
-        if let Key::Pin(kept) = &mut login.key {
+        if let KeyAccess::Pin(kept) = &mut login.key {
             *kept = new;
         }
         Ok(())
@@ -269,7 +273,7 @@ fn with_patience(login: &mut Login, error: Error) -> Error {
 
 /// Keeps what a login read, or that there was nothing to read.
 fn note_certificate(
-    inserted: &Inserted,
+    inserted: &Insertion,
     file: CertificateFile,
     read: std::result::Result<Certificate, card::Error>,
 ) {

@@ -150,7 +150,7 @@ impl Module {
         // Whatever is wrong with the reader, the card cannot be relied on any more.
         let here = reader.look().is_ok() && reader.holds(&session.inserted);
         if !here {
-            self.bury(reader);
+            self.purge_removed(reader);
             return Err(match told {
                 true => Rv::SessionHandleInvalid,
                 false => Rv::DeviceRemoved,
@@ -170,7 +170,7 @@ impl Module {
     }
 
     /// Ends all that belongs to a card that is no longer in its reader: sessions, objects, logins.
-    pub(super) fn bury(&self, reader: &Arc<Reader>) {
+    pub(super) fn purge_removed(&self, reader: &Arc<Reader>) {
         let gone = |session: &Session| {
             Arc::ptr_eq(&session.slot.reader, reader) && !reader.holds(&session.inserted)
         };

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use cryptoki_sys::*;
 use parking_lot::Mutex;
 
-use crate::card::Inserted;
+use crate::card::Insertion;
 use crate::card::certificate::Certificate;
-use crate::cryptoki::mechanisms::{Hash, Hasher, Mechanism, Message, Padding};
+use crate::cryptoki::mechanisms::{Hash, Hasher, Mechanism, Padding, SignInput};
 use crate::cryptoki::rv::{Result, Rv};
-use crate::cryptoki::slot::{Authenticated, Slot};
+use crate::cryptoki::slot::{ContextLogin, Slot};
 
 /// An application's connection to a token.
 pub(crate) struct Session {
     /// Where it was opened.
     pub(crate) slot: Arc<Slot>,
     /// The card that was there then. When that card goes, the session is dead for good.
-    pub(crate) inserted: Arc<Inserted>,
+    pub(crate) inserted: Arc<Insertion>,
     /// `CKF_RW_SESSION`.
     pub(crate) read_write: bool,
     /// Lock 3.
@@ -49,12 +49,12 @@ pub(crate) struct Signing {
     /// The key's certificate: the length of the signature, and its proof.
     pub(crate) certificate: Arc<Certificate>,
     /// The data so far.
-    pub(crate) message: Message,
+    pub(crate) message: SignInput,
     /// `C_SignUpdate` was called: `C_Sign` may not be.
     pub(crate) in_parts: bool,
     /// `C_Login` was called for it (`CKU_CONTEXT_SPECIFIC`). However the operation ends, this ends
     /// with it.
-    pub(crate) authenticated: Option<Authenticated>,
+    pub(crate) authenticated: Option<ContextLogin>,
 }
 
 /// A signature to be checked.
@@ -62,7 +62,7 @@ pub(crate) struct Verifying {
     /// With this key.
     pub(crate) key: rsa::PublicKey,
     /// The data so far.
-    pub(crate) message: Message,
+    pub(crate) message: SignInput,
     /// Data have come in parts already.
     pub(crate) in_parts: bool,
     /// Given at the start (`C_VerifySignatureInit`), or `None`.
@@ -87,9 +87,9 @@ pub(crate) struct MessageSigning {
     /// How it signs.
     pub(crate) padding: Padding,
     /// The message that was begun.
-    pub(crate) message: Option<Message>,
+    pub(crate) message: Option<SignInput>,
     /// As in [`Signing`], for one message.
-    pub(crate) authenticated: Option<Authenticated>,
+    pub(crate) authenticated: Option<ContextLogin>,
 }
 
 /// The same for checking (PKCS#11 3.2, 5.17).
@@ -99,12 +99,12 @@ pub(crate) struct MessageVerifying {
     /// How it was signed.
     pub(crate) padding: Padding,
     /// The message that was begun.
-    pub(crate) message: Option<Message>,
+    pub(crate) message: Option<SignInput>,
 }
 
 impl Session {
     /// A fresh one, without operations.
-    pub(crate) fn new(slot: Arc<Slot>, inserted: Arc<Inserted>, read_write: bool) -> Session {
+    pub(crate) fn new(slot: Arc<Slot>, inserted: Arc<Insertion>, read_write: bool) -> Session {
         Session {
             slot,
             inserted,
@@ -179,7 +179,7 @@ impl Operations {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`.
-    pub(crate) fn authenticated(&mut self) -> Result<&mut Option<Authenticated>> {
+    pub(crate) fn authenticated(&mut self) -> Result<&mut Option<ContextLogin>> {
         let signing = self.sign.as_mut().map(|signing| &mut signing.authenticated);
         let message = self.message_sign.as_mut();
         let place = signing.or(message.map(|signing| &mut signing.authenticated));

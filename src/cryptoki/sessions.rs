@@ -21,7 +21,11 @@ impl Module {
     /// # Errors
     /// `CKR_SLOT_ID_INVALID`, `CKR_SESSION_PARALLEL_NOT_SUPPORTED`, `CKR_SESSION_ASYNC_NOT_SUPPORTED`,
     /// `CKR_ARGUMENTS_BAD`, and as [`Module::token_info`].
-    pub(crate) fn open_session(&self, id: CK_SLOT_ID, flags: CK_FLAGS) -> Result<CK_SESSION_HANDLE> {
+    pub(crate) fn open_session(
+        &self,
+        id: CK_SLOT_ID,
+        flags: CK_FLAGS,
+    ) -> Result<CK_SESSION_HANDLE> {
         self.slot(id)?;
         if flags & CKF_SERIAL_SESSION == 0 {
             return Err(Rv::SessionParallelNotSupported.into());
@@ -165,7 +169,11 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SAVED_STATE_INVALID`.
-    pub(crate) fn set_operation_state(&self, handle: CK_SESSION_HANDLE, _state: &[u8]) -> Result<()> {
+    pub(crate) fn set_operation_state(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        _state: &[u8],
+    ) -> Result<()> {
         self.session(handle)?;
         Err(Rv::SavedStateInvalid.into())
     }

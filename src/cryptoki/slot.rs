@@ -8,15 +8,15 @@ use cryptoki_sys::*;
 use log::warn;
 use parking_lot::Mutex;
 
-use crate::card::Inserted;
+use crate::card::Insertion;
 use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Role, Scheme};
-use crate::card::pin::{Pin, Refused};
+use crate::card::pin::{Pin, RejectedPins};
 use crate::card::reader::Reader;
 use crate::card::{self, Access, LastTry};
 use crate::config::{AlwaysAuthenticate, Config, LoginState};
-use crate::cryptoki::mechanisms::Offer;
-use crate::cryptoki::objects::token::Surroundings;
+use crate::cryptoki::mechanisms::MechanismSet;
+use crate::cryptoki::objects::token::TokenContext;
 use crate::cryptoki::rv::{Result, Rv};
 use crate::messages::{Language, Message, Token};
 
@@ -26,7 +26,7 @@ pub(crate) struct Policy {
     pub(super) last_try: LastTry,
     pub(super) login_state: LoginState,
     pub(super) always_authenticate: AlwaysAuthenticate,
-    pub(super) offer: Offer,
+    pub(super) offer: MechanismSet,
     pub(super) language: Language,
 }
 
@@ -40,7 +40,7 @@ impl Policy {
             },
             login_state: config.login_state,
             always_authenticate: config.always_authenticate,
-            offer: Offer {
+            offer: MechanismSet {
                 pss: config.pss,
                 sha1: config.sha1,
             },
@@ -71,8 +71,8 @@ pub(crate) struct Slot {
 pub(super) struct Login {
     /// The insertion that all of this belongs to.
     pub(super) number: u64,
-    pub(super) key: Key,
-    pub(super) refused: Refused,
+    pub(super) key: KeyAccess,
+    pub(super) refused: RejectedPins,
     /// How many PINs in a row were refused without the card.
     pub(super) unsent: u32,
     /// Rises when the login ends and when the PIN is changed: what was verified before is over.
@@ -81,14 +81,14 @@ pub(super) struct Login {
 
 /// One use of a key that wants its PIN for each (`C_Login` with `CKU_CONTEXT_SPECIFIC`). It belongs to
 /// the operation that it was given for, and the PIN is wiped with it, used or not.
-pub(crate) struct Authenticated {
+pub(crate) struct ContextLogin {
     pub(super) pin: Pin,
     pub(super) epoch: u64,
 }
 
 /// By what means the private key can be used.
 #[derive(Default)]
-pub(super) enum Key {
+pub(super) enum KeyAccess {
     /// Nobody is logged in.
     #[default]
     Closed,
@@ -120,19 +120,19 @@ impl Slot {
     ///
     /// # Errors
     /// As [`Reader::inserted`].
-    pub(crate) fn token(&self) -> Result<Arc<Inserted>> {
+    pub(crate) fn token(&self) -> Result<Arc<Insertion>> {
         Ok(self.reader.inserted()?)
     }
 
     /// Is the user logged in to this insertion? Never waits.
-    pub(crate) fn is_logged_in(&self, inserted: &Inserted) -> bool {
+    pub(crate) fn is_logged_in(&self, inserted: &Insertion) -> bool {
         self.logged_in.load(Ordering::Acquire) == inserted.number()
     }
 
     /// What the token signs with, at the moment.
-    pub(crate) fn offer(&self, inserted: &Inserted) -> Offer {
+    pub(crate) fn offer(&self, inserted: &Insertion) -> MechanismSet {
         let refused = inserted.pss_refused.load(Ordering::Relaxed);
-        Offer {
+        MechanismSet {
             pss: self.policy.offer.pss && !refused,
             ..self.policy.offer
         }
@@ -150,9 +150,9 @@ impl Slot {
     }
 
     /// All that an object's attributes can depend on.
-    pub(crate) fn surroundings(&self, inserted: &Inserted) -> Surroundings {
+    pub(crate) fn context(&self, inserted: &Insertion) -> TokenContext {
         let certificate = inserted.certificate(self.role.certificate()).flatten();
-        Surroundings {
+        TokenContext {
             role: self.role,
             serial: inserted.serial.clone(),
             kind: inserted.kind,
@@ -170,22 +170,22 @@ impl Slot {
     /// `CKR_USER_NOT_LOGGED_IN`, and what the card says.
     pub(crate) fn sign(
         &self,
-        inserted: &Arc<Inserted>,
+        inserted: &Arc<Insertion>,
         scheme: Scheme,
         input: &[u8],
         certificate: &Certificate,
-        authenticated: Option<Authenticated>,
+        authenticated: Option<ContextLogin>,
     ) -> Result<Vec<u8>> {
         let mut guard = self.lock(inserted);
         let login = &mut *guard;
         let once = self.always_authenticate();
         let access = match (&login.key, &authenticated) {
-            (Key::Closed, _) => return Err(Rv::UserNotLoggedIn.into()),
+            (KeyAccess::Closed, _) => return Err(Rv::UserNotLoggedIn.into()),
             (_, Some(own)) if own.epoch == login.epoch => Access::Pin(&own.pin),
-            (_, Some(_)) | (Key::Spent, None) => return Err(Rv::UserNotLoggedIn.into()),
-            (Key::Pin(pin), None) => Access::Pin(pin),
-            (Key::OnCard, None) if once => Access::OpenOnce,
-            (Key::OnCard, None) => Access::Open,
+            (_, Some(_)) | (KeyAccess::Spent, None) => return Err(Rv::UserNotLoggedIn.into()),
+            (KeyAccess::Pin(pin), None) => Access::Pin(pin),
+            (KeyAccess::OnCard, None) if once => Access::OpenOnce,
+            (KeyAccess::OnCard, None) => Access::Open,
         };
         let answer = self.reader.with_card(inserted, |card| {
             card.sign(self.role, scheme, input, access, certificate)
@@ -195,7 +195,7 @@ impl Slot {
         }
         if once {
             // Used is used, also by a failure.
-            login.key = Key::Spent;
+            login.key = KeyAccess::Spent;
         }
         self.forget_if_gone(login, inserted);
         if let Err(error) = &answer {
@@ -217,7 +217,7 @@ impl Slot {
     /// What the card says. `Ok(None)`: there is none, or it is locked.
     pub(crate) fn certificate(
         &self,
-        inserted: &Arc<Inserted>,
+        inserted: &Arc<Insertion>,
         file: CertificateFile,
     ) -> Result<Option<Arc<Certificate>>> {
         if let Some(answer) = inserted.certificate(file) {
@@ -234,9 +234,9 @@ impl Slot {
         let mut guard = self.lock(inserted);
         let login = &mut *guard;
         let access = match &login.key {
-            Key::Pin(pin) => Access::Pin(pin),
-            Key::OnCard => Access::Open,
-            Key::Closed | Key::Spent => return Ok(None),
+            KeyAccess::Pin(pin) => Access::Pin(pin),
+            KeyAccess::OnCard => Access::Open,
+            KeyAccess::Closed | KeyAccess::Spent => return Ok(None),
         };
         let answer = self.reader.certificate(inserted, file, Some(access));
         if let Err(error) = &answer {
@@ -261,7 +261,7 @@ impl Slot {
     }
 
     /// Ends the login when the card turned out to be gone, or another one, in this very call.
-    pub(super) fn forget_if_gone(&self, login: &mut Login, inserted: &Arc<Inserted>) {
+    pub(super) fn forget_if_gone(&self, login: &mut Login, inserted: &Arc<Insertion>) {
         if !self.reader.holds(inserted) {
             self.clear(login);
             login.refused.forget();
@@ -269,7 +269,7 @@ impl Slot {
     }
 
     /// Lock 4, with whatever belongs to an earlier card wiped out of it.
-    pub(super) fn lock(&self, inserted: &Inserted) -> parking_lot::MutexGuard<'_, Login> {
+    pub(super) fn lock(&self, inserted: &Insertion) -> parking_lot::MutexGuard<'_, Login> {
         let mut login = self.login.lock();
         if login.number != inserted.number() {
             self.clear(&mut login);
@@ -280,7 +280,7 @@ impl Slot {
     }
 
     pub(super) fn clear(&self, login: &mut Login) {
-        login.key = Key::Closed;
+        login.key = KeyAccess::Closed;
         login.epoch += 1;
         self.logged_in.store(0, Ordering::Release);
     }

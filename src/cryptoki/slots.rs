@@ -11,7 +11,7 @@ use log::{debug, warn};
 use super::module::{CRYPTOKI_VERSION, Module};
 use crate::card::files::{Kind, Role};
 use crate::card::reader::Reader;
-use crate::card::{Inserted, InsertionId, PcscError};
+use crate::card::{Insertion, InsertionId, PcscError};
 use crate::cryptoki::mechanisms::Use;
 use crate::cryptoki::rv::{Result, Rv};
 use crate::cryptoki::slot::Slot;
@@ -54,7 +54,7 @@ impl Module {
 
     fn is_present(&self, slot: &Slot) -> bool {
         let seen = slot.reader.look();
-        self.bury(&slot.reader);
+        self.purge_removed(&slot.reader);
         matches!(seen, Ok(Some(_)))
     }
 
@@ -85,7 +85,7 @@ impl Module {
             if changed {
                 debug!("{}: a card came or went", reader.name());
             }
-            self.bury(&reader);
+            self.purge_removed(&reader);
         }
     }
 
@@ -144,11 +144,11 @@ impl Module {
     }
 
     /// The slot and the My Number card in it, opened if it is not yet.
-    pub(super) fn token(&self, id: CK_SLOT_ID) -> Result<(Arc<Slot>, Arc<Inserted>)> {
+    pub(super) fn token(&self, id: CK_SLOT_ID) -> Result<(Arc<Slot>, Arc<Insertion>)> {
         let slot = self.slot(id)?;
         let token = slot.token();
         // Looking at the reader may have shown that another card is gone.
-        self.bury(&slot.reader);
+        self.purge_removed(&slot.reader);
         Ok((slot, token?))
     }
 
@@ -196,7 +196,7 @@ impl Module {
     }
 
     /// The truth about the PIN, from what the card told last.
-    fn pin_flags(&self, slot: &Slot, token: &Arc<Inserted>) -> CK_FLAGS {
+    fn pin_flags(&self, slot: &Slot, token: &Arc<Insertion>) -> CK_FLAGS {
         let left = slot.reader.tries(token, slot.role);
         match left {
             Some(0) => CKF_USER_PIN_LOCKED,
@@ -275,7 +275,7 @@ impl Module {
 
     /// Marks both slots of a reader when its card came, went or was changed since the last time.
     fn note_presence(&self, reader: &Arc<Reader>, seen: Option<InsertionId>) -> bool {
-        let changed = reader.is_news(seen);
+        let changed = reader.report_change(seen);
         if changed {
             for slot in self
                 .slots
@@ -315,7 +315,7 @@ fn token_label(role: Role) -> &'static str {
 }
 
 /// A phone says so; a card says what its EF 0006 calls it.
-fn model(token: &Inserted) -> &str {
+fn model(token: &Insertion) -> &str {
     match token.kind {
         Kind::Android => "Android",
         Kind::Iphone => "iPhone",

@@ -22,18 +22,18 @@ impl<T> Argument for Out<T> {
 
 impl<T> Out<T> {
     /// The place, which must be there.
-    pub(super) fn open(self) -> Result<Place<T>> {
+    pub(super) fn open(self) -> Result<OutPointer<T>> {
         if self.0.is_null() {
             return Err(Rv::ArgumentsBad.into());
         }
-        Ok(Place(self.0))
+        Ok(OutPointer(self.0))
     }
 }
 
 /// A place for one value: an [`Out`] that is not NULL.
-pub(super) struct Place<T>(*mut T);
+pub(super) struct OutPointer<T>(*mut T);
 
-impl<T> Place<T> {
+impl<T> OutPointer<T> {
     /// Gives the value.
     pub(super) fn give(self, value: T) -> Result<()> {
         // SAFETY: by the promise of `Out::new`, and `Out::open` saw that the pointer is not NULL.

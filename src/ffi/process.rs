@@ -18,10 +18,10 @@ struct Process {
     pid: u32,
     /// The first lock of the house. It is the standard library's because that one is a plain word;
     /// `parking_lot` keeps a table for the whole process, which a child could inherit locked.
-    state: Mutex<State>,
+    state: Mutex<Lifecycle>,
 }
 
-enum State {
+enum Lifecycle {
     /// Before `C_Initialize`, and after `C_Finalize`.
     Empty,
     /// In between.
@@ -98,43 +98,43 @@ static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
 
 impl Process {
     fn new(pid: u32) -> Process {
-        let state = Mutex::new(State::Empty);
+        let state = Mutex::new(Lifecycle::Empty);
         Process { pid, state }
     }
 
     fn initialize(&self, make: impl FnOnce() -> Module) -> Result<()> {
         let mut state = self.lock();
-        let State::Empty = *state else {
+        let Lifecycle::Empty = *state else {
             return Err(Rv::CryptokiAlreadyInitialized.into());
         };
-        *state = State::Mounted(Arc::new(make()));
+        *state = Lifecycle::Mounted(Arc::new(make()));
         Ok(())
     }
 
     fn take(&self) -> Result<Arc<Module>> {
-        match std::mem::replace(&mut *self.lock(), State::Empty) {
-            State::Empty => Err(Rv::CryptokiNotInitialized.into()),
-            State::Mounted(module) | State::Panicked(module) => Ok(module),
+        match std::mem::replace(&mut *self.lock(), Lifecycle::Empty) {
+            Lifecycle::Empty => Err(Rv::CryptokiNotInitialized.into()),
+            Lifecycle::Mounted(module) | Lifecycle::Panicked(module) => Ok(module),
         }
     }
 
     fn module(&self) -> Result<Arc<Module>> {
         match &*self.lock() {
-            State::Empty => Err(Rv::CryptokiNotInitialized.into()),
-            State::Mounted(module) => Ok(Arc::clone(module)),
-            State::Panicked(_) => Err(Rv::GeneralError.into()),
+            Lifecycle::Empty => Err(Rv::CryptokiNotInitialized.into()),
+            Lifecycle::Mounted(module) => Ok(Arc::clone(module)),
+            Lifecycle::Panicked(_) => Err(Rv::GeneralError.into()),
         }
     }
 
     fn panicked(&self) {
         let mut state = self.lock();
-        if let State::Mounted(module) = &*state {
-            *state = State::Panicked(Arc::clone(module));
+        if let Lifecycle::Mounted(module) = &*state {
+            *state = Lifecycle::Panicked(Arc::clone(module));
         }
     }
 
     /// A panic under this lock can only be one of `make`; the state is whole then, still `Empty`.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Lifecycle> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -129,7 +129,7 @@ impl Transport for Pcsc {
 
     fn watch(&self) -> Result<Box<dyn Watch>, Error> {
         self.pulse.check()?;
-        Ok(Box::new(Watcher {
+        Ok(Box::new(PcscWatch {
             context: Some(establish()?),
             states: Vec::new(),
             pulse: self.pulse.clone(),
@@ -181,7 +181,7 @@ impl Channel for Connection {
         for _ in 0..3 {
             card = match card.transaction2() {
                 Ok(transaction) => {
-                    return Ok(Box::new(Transaction {
+                    return Ok(Box::new(PcscExchange {
                         inner: Some(transaction),
                         was_reset,
                     }));
@@ -206,13 +206,13 @@ impl Channel for Connection {
     }
 }
 
-struct Transaction<'a> {
+struct PcscExchange<'a> {
     /// `None` once it was ended.
     inner: Option<pcsc::Transaction<'a>>,
     was_reset: bool,
 }
 
-impl Exchange for Transaction<'_> {
+impl Exchange for PcscExchange<'_> {
     fn was_reset(&self) -> bool {
         self.was_reset
     }
@@ -240,7 +240,7 @@ impl Exchange for Transaction<'_> {
     }
 }
 
-impl Drop for Transaction<'_> {
+impl Drop for PcscExchange<'_> {
     fn drop(&mut self) {
         if let Some(transaction) = self.inner.take() {
             // A panic or an early return: nobody knows what was verified.
@@ -250,7 +250,7 @@ impl Drop for Transaction<'_> {
 }
 
 /// Waits on a context of its own.
-struct Watcher {
+struct PcscWatch {
     /// `None` only while it is dropped.
     context: Option<(Context, Ours)>,
     /// As the last call saw them.
@@ -258,13 +258,13 @@ struct Watcher {
     pulse: Pulse,
 }
 
-impl Drop for Watcher {
+impl Drop for PcscWatch {
     fn drop(&mut self) {
         let_go(self.context.take(), &self.pulse);
     }
 }
 
-impl Watch for Watcher {
+impl Watch for PcscWatch {
     fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
         let started = Instant::now();
         self.pulse.check()?;

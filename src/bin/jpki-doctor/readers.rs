@@ -2,7 +2,7 @@
 //! them a PIN.
 
 use jpki_pkcs11::card::files::{Kind, Role};
-use jpki_pkcs11::card::{self, Face, JpkiCard};
+use jpki_pkcs11::card::{self, CardInfo, JpkiCard};
 use jpki_pkcs11::messages::doctor::{Finding, Phrase};
 use jpki_pkcs11::messages::{CardKind, Language, Message, Token};
 use jpki_pkcs11::pcsc::service::Pcsc;
@@ -16,7 +16,7 @@ use crate::{Doctor, service};
 pub(crate) struct Opened {
     pub(crate) reader: String,
     pub(crate) card: JpkiCard,
-    pub(crate) face: Face,
+    pub(crate) face: CardInfo,
 }
 
 /// What to tell the user.

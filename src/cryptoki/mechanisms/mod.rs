@@ -74,14 +74,14 @@ pub(crate) const TABLE: &[(CK_MECHANISM_TYPE, Use)] = &[
 
 /// Which mechanisms a token offers at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Offer {
+pub(crate) struct MechanismSet {
     /// The card's own PSS: the configuration wants it and this card has not refused it.
     pub(crate) pss: bool,
     /// Signatures over SHA-1.
     pub sha1: bool,
 }
 
-impl Offer {
+impl MechanismSet {
     fn includes(self, purpose: Use) -> bool {
         match purpose {
             Use::Sign(Padding::Pss | Padding::HashedPss) => self.pss,
@@ -180,7 +180,7 @@ impl Use {
 
 /// The data of one signature as they come in, part by part: kept, or hashed on the way.
 #[derive(Clone)]
-pub(crate) struct Message {
+pub(crate) struct SignInput {
     padding: Padding,
     content: Content,
 }
@@ -192,15 +192,15 @@ enum Content {
     Hashed(Hasher),
 }
 
-impl Message {
+impl SignInput {
     /// An empty one.
-    pub(crate) fn new(padding: Padding) -> Message {
+    pub(crate) fn new(padding: Padding) -> SignInput {
         let content = match padding {
             Padding::Pkcs1 | Padding::Pss => Content::Kept(Vec::new()),
             Padding::HashedPkcs1(hash) => Content::Hashed(hash.start()),
             Padding::HashedPss => Content::Hashed(Hash::Sha256.start()),
         };
-        Message { padding, content }
+        SignInput { padding, content }
     }
 
     /// The next part of the data.
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
     use crate::cryptoki::rv::Error;
 
-    const ALL: Offer = Offer {
+    const ALL: MechanismSet = MechanismSet {
         pss: true,
         sha1: true,
     };
@@ -267,7 +267,7 @@ mod tests {
             0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02,
             0x01, 0x05, 0x00, 0x04, 0x20,
         ];
-        let mut message = Message::new(Padding::HashedPkcs1(Hash::Sha256));
+        let mut message = SignInput::new(Padding::HashedPkcs1(Hash::Sha256));
         message.update(b"a");
         message.update(b"bc");
         let (scheme, input) = message.finish().unwrap();
@@ -296,7 +296,7 @@ mod tests {
             (Padding::Pss, 33, false),
             (Padding::HashedPss, 100_000, true),
         ] {
-            let mut message = Message::new(padding);
+            let mut message = SignInput::new(padding);
             for part in vec![7; length].chunks(100) {
                 message.update(part);
             }
@@ -340,7 +340,7 @@ mod tests {
                 Rv::MechanismParamInvalid
             );
         }
-        let withdrawn = Offer {
+        let withdrawn = MechanismSet {
             pss: false,
             sha1: true,
         };

@@ -8,7 +8,7 @@ use log::debug;
 
 use crate::cryptoki::module::{Module, Object, TokenHandle};
 use crate::cryptoki::objects::session::{SessionObject, copy_of};
-use crate::cryptoki::objects::token::{Surroundings, TokenObject, objects_of};
+use crate::cryptoki::objects::token::{TokenContext, TokenObject, objects_of};
 use crate::cryptoki::objects::{Attribute, AttributeAnswer, Template};
 use crate::cryptoki::rv::{Error, Result, Rv};
 use crate::cryptoki::session::{Session, begin, take, under_way};
@@ -48,13 +48,13 @@ impl Module {
     }
 
     fn search(&self, session: &Session, template: &Template) -> Result<VecDeque<CK_OBJECT_HANDLE>> {
-        let surroundings = session.slot.surroundings(&session.inserted);
+        let context = session.slot.context(&session.inserted);
         let mut found = VecDeque::new();
-        for object in self.visible(session, &surroundings) {
+        for object in self.visible(session, &context) {
             // PKCS#11 3.2, C_FindObjectsInit: hardware features only for those who ask for the class.
             let wanted =
                 object != TokenObject::CardInformation || template.has_class(CKO_HW_FEATURE);
-            if wanted && self.matches(session, object, &surroundings, template)? {
+            if wanted && self.matches(session, object, &context, template)? {
                 found.push_back(self.handle_of(session, object));
             }
         }
@@ -73,7 +73,7 @@ impl Module {
     }
 
     /// The token's objects that this session may see, as far as can be told without the card.
-    fn visible(&self, session: &Session, surroundings: &Surroundings) -> Vec<TokenObject> {
+    fn visible(&self, session: &Session, context: &TokenContext) -> Vec<TokenObject> {
         let logged_in = session.is_logged_in();
         let token = &session.inserted;
         let mut objects = objects_of(
@@ -85,7 +85,7 @@ impl Module {
             let absent = object
                 .file()
                 .is_some_and(|file| matches!(token.certificate(file), Some(None)));
-            !absent && (logged_in || !object.is_private(surroundings))
+            !absent && (logged_in || !object.is_private(context))
         });
         objects
     }
@@ -95,12 +95,12 @@ impl Module {
         &self,
         session: &Session,
         object: TokenObject,
-        surroundings: &Surroundings,
+        context: &TokenContext,
         template: &Template,
     ) -> Result<bool> {
         let mut unanswered = Vec::new();
         for wanted in &template.0 {
-            match object.attribute(wanted.kind, surroundings) {
+            match object.attribute(wanted.kind, context) {
                 Some(answer) if answer.matches(&wanted.value) => {}
                 Some(_) => return Ok(false),
                 None => unanswered.push(wanted),
@@ -147,7 +147,11 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_SESSION_HANDLE_INVALID`.
-    pub(crate) fn find(&self, handle: CK_SESSION_HANDLE, most: usize) -> Result<Vec<CK_OBJECT_HANDLE>> {
+    pub(crate) fn find(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        most: usize,
+    ) -> Result<Vec<CK_OBJECT_HANDLE>> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let found = under_way(&mut operations.find)?;
@@ -174,10 +178,10 @@ impl Module {
     ) -> Result<Object> {
         let known = self.token_objects.lock().get(&handle).copied();
         if let Some(known) = known {
-            let surroundings = session.slot.surroundings(&session.inserted);
+            let context = session.slot.context(&session.inserted);
             let here =
                 known.slot == session.slot.id && known.insertion == session.inserted.number();
-            if here && self.visible(session, &surroundings).contains(&known.object) {
+            if here && self.visible(session, &context).contains(&known.object) {
                 return Ok(Object::Token(known.object));
             }
             return Err(Rv::ObjectHandleInvalid.into());
@@ -209,10 +213,10 @@ impl Module {
                 Ok(kinds.iter().map(|&kind| object.attribute(kind)).collect())
             }
             Object::Token(object) => {
-                let surroundings = session.slot.surroundings(&session.inserted);
+                let context = session.slot.context(&session.inserted);
                 kinds
                     .iter()
-                    .map(|&kind| attribute(&session, object, kind, &surroundings))
+                    .map(|&kind| attribute(&session, object, kind, &context))
                     .collect()
             }
         }
@@ -272,11 +276,11 @@ impl Module {
                 original.copy(handle, changes, &session_unique_id(new))
             }),
             Object::Token(original @ (TokenObject::Certificate(_) | TokenObject::PublicKey(_))) => {
-                let surroundings = session.slot.surroundings(&session.inserted);
+                let context = session.slot.context(&session.inserted);
                 let mut attributes = Vec::new();
                 for &kind in COPIED {
                     if let AttributeAnswer::Value(value) =
-                        attribute(&session, original, kind, &surroundings)?
+                        attribute(&session, original, kind, &context)?
                     {
                         attributes.push(Attribute { kind, value });
                     }
@@ -350,9 +354,9 @@ fn attribute(
     session: &Session,
     object: TokenObject,
     kind: CK_ATTRIBUTE_TYPE,
-    surroundings: &Surroundings,
+    context: &TokenContext,
 ) -> Result<AttributeAnswer> {
-    if let Some(answer) = object.attribute(kind, surroundings) {
+    if let Some(answer) = object.attribute(kind, context) {
         return Ok(answer);
     }
     let Some(file) = object.file() else {

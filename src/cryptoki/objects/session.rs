@@ -18,7 +18,7 @@ pub(crate) struct SessionObject {
 
 /// What an attribute of a session object must look like.
 #[derive(Clone, Copy)]
-enum Form {
+enum ValueKind {
     /// `CK_BBOOL`.
     Boolean,
     /// `CK_ULONG`.
@@ -33,10 +33,10 @@ enum Form {
     Derived,
 }
 
-use Form::{Boolean, Bytes, Date, Derived, Needed, Number};
+use ValueKind::{Boolean, Bytes, Date, Derived, Needed, Number};
 
 /// PKCS#11 3.2, 4.4: what all of them have. What is not given gets the default.
-const COMMON: &[(CK_ATTRIBUTE_TYPE, Form)] = &[
+const COMMON: &[(CK_ATTRIBUTE_TYPE, ValueKind)] = &[
     (CKA_CLASS, Number),
     (CKA_TOKEN, Boolean),
     (CKA_PRIVATE, Boolean),
@@ -48,14 +48,14 @@ const COMMON: &[(CK_ATTRIBUTE_TYPE, Form)] = &[
 ];
 
 /// PKCS#11 3.2, 4.5.
-const DATA: &[(CK_ATTRIBUTE_TYPE, Form)] = &[
+const DATA: &[(CK_ATTRIBUTE_TYPE, ValueKind)] = &[
     (CKA_APPLICATION, Bytes),
     (CKA_OBJECT_ID, Bytes),
     (CKA_VALUE, Bytes),
 ];
 
 /// PKCS#11 3.2, 4.6.
-const CERTIFICATE: &[(CK_ATTRIBUTE_TYPE, Form)] = &[
+const CERTIFICATE: &[(CK_ATTRIBUTE_TYPE, ValueKind)] = &[
     (CKA_CERTIFICATE_TYPE, Number),
     (CKA_TRUSTED, Boolean),
     (CKA_CERTIFICATE_CATEGORY, Number),
@@ -76,7 +76,7 @@ const CERTIFICATE: &[(CK_ATTRIBUTE_TYPE, Form)] = &[
 ];
 
 /// PKCS#11 3.2, 4.7, 4.8 and 6.1.2.
-const PUBLIC_KEY: &[(CK_ATTRIBUTE_TYPE, Form)] = &[
+const PUBLIC_KEY: &[(CK_ATTRIBUTE_TYPE, ValueKind)] = &[
     (CKA_KEY_TYPE, Number),
     (CKA_ID, Bytes),
     (CKA_START_DATE, Date),
@@ -101,7 +101,7 @@ const PUBLIC_KEY: &[(CK_ATTRIBUTE_TYPE, Form)] = &[
 /// The attributes that a class has, besides the common ones, and the defaults of those that are not
 /// given.
 struct Class {
-    attributes: &'static [(CK_ATTRIBUTE_TYPE, Form)],
+    attributes: &'static [(CK_ATTRIBUTE_TYPE, ValueKind)],
     defaults: &'static [(CK_ATTRIBUTE_TYPE, CK_ULONG)],
 }
 
@@ -151,7 +151,7 @@ impl Class {
         Err(Rv::AttributeValueInvalid.into())
     }
 
-    fn form(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<Form> {
+    fn form(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<ValueKind> {
         let all = COMMON.iter().chain(self.attributes);
         all.copied()
             .find(|&(known, _)| known == kind)

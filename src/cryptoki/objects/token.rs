@@ -9,7 +9,7 @@ use sha2::Digest;
 use super::AttributeAnswer as Answer;
 use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Kind, Role};
-use crate::cryptoki::mechanisms::{Offer, Use};
+use crate::cryptoki::mechanisms::{MechanismSet, Use};
 use crate::vendor;
 
 /// One object of a token.
@@ -29,7 +29,7 @@ pub(crate) enum TokenObject {
 
 /// Everything that an attribute can depend on besides a certificate.
 #[derive(Debug, Clone)]
-pub(crate) struct Surroundings {
+pub(crate) struct TokenContext {
     /// The token.
     pub(crate) role: Role,
     /// The token's serial number, 16 characters.
@@ -41,7 +41,7 @@ pub(crate) struct Surroundings {
     /// The private key wants a login for each use.
     pub(crate) always_authenticate: bool,
     /// What the token signs with.
-    pub(crate) offer: Offer,
+    pub(crate) offer: MechanismSet,
     /// Tries left of the token's PIN, if known.
     pub(crate) tries: Option<u8>,
     /// End of the holder's certificate, if it was read.
@@ -50,7 +50,11 @@ pub(crate) struct Surroundings {
 
 /// The objects of a token in the order in which they are found. Not all of them are visible, or
 /// there, on every card.
-pub(crate) fn objects_of(role: Role, public_certificate: bool, authorities: bool) -> Vec<TokenObject> {
+pub(crate) fn objects_of(
+    role: Role,
+    public_certificate: bool,
+    authorities: bool,
+) -> Vec<TokenObject> {
     use TokenObject as T;
     let mut objects = vec![T::Certificate(role.certificate())];
     if authorities {
@@ -97,12 +101,12 @@ impl TokenObject {
     }
 
     /// Does only a logged-in user see it?
-    pub(crate) fn is_private(self, surroundings: &Surroundings) -> bool {
+    pub(crate) fn is_private(self, context: &TokenContext) -> bool {
         match self {
             TokenObject::PrivateKey(_) => true,
             TokenObject::PublicKey(Role::Authentication)
             | TokenObject::Certificate(CertificateFile::Authentication) => {
-                !surroundings.public_certificate
+                !context.public_certificate
             }
             TokenObject::PublicKey(Role::Signature)
             | TokenObject::Certificate(CertificateFile::Signature) => true,
@@ -124,20 +128,24 @@ impl TokenObject {
     }
 
     /// An attribute that needs no certificate; `None`: only the certificate can tell.
-    pub(crate) fn attribute(self, kind: CK_ATTRIBUTE_TYPE, surroundings: &Surroundings) -> Option<Answer> {
+    pub(crate) fn attribute(
+        self,
+        kind: CK_ATTRIBUTE_TYPE,
+        context: &TokenContext,
+    ) -> Option<Answer> {
         if kind == CKA_CLASS {
             return Some(Answer::number(self.class()));
         }
         if kind == CKA_UNIQUE_ID {
-            return Some(Answer::bytes(self.unique_id(&surroundings.serial)));
+            return Some(Answer::bytes(self.unique_id(&context.serial)));
         }
         if self == TokenObject::CardInformation {
-            return Some(card_information(kind, surroundings));
+            return Some(card_information(kind, context));
         }
         // The attributes of every storage object (PKCS#11 3.2, 4.4).
         let common = match kind {
             CKA_TOKEN => Answer::boolean(true),
-            CKA_PRIVATE => Answer::boolean(self.is_private(surroundings)),
+            CKA_PRIVATE => Answer::boolean(self.is_private(context)),
             CKA_MODIFIABLE | CKA_DESTROYABLE => Answer::boolean(false),
             CKA_COPYABLE => Answer::boolean(matches!(
                 self,
@@ -147,8 +155,8 @@ impl TokenObject {
             _ => {
                 return match self {
                     TokenObject::Certificate(file) => certificate_constant(file, kind),
-                    TokenObject::PublicKey(role) => public_key_constant(role, kind, surroundings),
-                    TokenObject::PrivateKey(role) => private_key_constant(role, kind, surroundings),
+                    TokenObject::PublicKey(role) => public_key_constant(role, kind, context),
+                    TokenObject::PrivateKey(role) => private_key_constant(role, kind, context),
                     TokenObject::Profile(id) if kind == CKA_PROFILE_ID => Some(Answer::number(id)),
                     TokenObject::Profile(_) | TokenObject::CardInformation => Some(Answer::Invalid),
                 };
@@ -235,19 +243,19 @@ impl TokenObject {
 }
 
 /// A vendor hardware feature (include/jpki_pkcs11.h). No storage object: it has neither label nor token flag.
-fn card_information(kind: CK_ATTRIBUTE_TYPE, surroundings: &Surroundings) -> Answer {
+fn card_information(kind: CK_ATTRIBUTE_TYPE, context: &TokenContext) -> Answer {
     match kind {
         CKA_HW_FEATURE_TYPE => Answer::number(vendor::CKH_JPKI_CARD),
-        vendor::CKA_JPKI_PIN_TRIES_LEFT => match surroundings.tries {
+        vendor::CKA_JPKI_PIN_TRIES_LEFT => match context.tries {
             Some(left) => Answer::number(left.into()),
             None => Answer::number(CK_UNAVAILABLE_INFORMATION),
         },
-        vendor::CKA_JPKI_PIN_TRIES_MAX => Answer::number(surroundings.role.max_tries().into()),
-        vendor::CKA_JPKI_CERTIFICATE_END_DATE => match surroundings.end_date {
+        vendor::CKA_JPKI_PIN_TRIES_MAX => Answer::number(context.role.max_tries().into()),
+        vendor::CKA_JPKI_CERTIFICATE_END_DATE => match context.end_date {
             Some(date) => Answer::date(date),
             None => Answer::bytes([]),
         },
-        vendor::CKA_JPKI_CARD_KIND => Answer::number(match surroundings.kind {
+        vendor::CKA_JPKI_CARD_KIND => Answer::number(match context.kind {
             Kind::Plastic => vendor::JPKI_CARD_PLASTIC,
             Kind::Android => vendor::JPKI_CARD_ANDROID,
             Kind::Iphone => vendor::JPKI_CARD_IPHONE,
@@ -285,7 +293,7 @@ fn certificate_constant(file: CertificateFile, kind: CK_ATTRIBUTE_TYPE) -> Optio
 }
 
 /// What both halves of a key pair have in common (PKCS#11 3.2, 4.7).
-fn key_constant(id: u8, kind: CK_ATTRIBUTE_TYPE, surroundings: &Surroundings) -> Option<Answer> {
+fn key_constant(id: u8, kind: CK_ATTRIBUTE_TYPE, context: &TokenContext) -> Option<Answer> {
     Some(match kind {
         CKA_KEY_TYPE => Answer::number(CKK_RSA),
         CKA_ID => Answer::bytes([id]),
@@ -294,7 +302,7 @@ fn key_constant(id: u8, kind: CK_ATTRIBUTE_TYPE, surroundings: &Surroundings) ->
         CKA_LOCAL => Answer::boolean(false),
         CKA_KEY_GEN_MECHANISM => Answer::number(CK_UNAVAILABLE_INFORMATION),
         CKA_ALLOWED_MECHANISMS => Answer::numbers(
-            surroundings
+            context
                 .offer
                 .mechanisms()
                 .filter(|(_, purpose)| matches!(purpose, Use::Sign(_)))
@@ -312,13 +320,13 @@ fn key_constant(id: u8, kind: CK_ATTRIBUTE_TYPE, surroundings: &Surroundings) ->
 fn public_key_constant(
     role: Role,
     kind: CK_ATTRIBUTE_TYPE,
-    surroundings: &Surroundings,
+    context: &TokenContext,
 ) -> Option<Answer> {
     Some(match kind {
         CKA_VERIFY | CKA_VERIFY_RECOVER => Answer::boolean(true),
         CKA_ENCRYPT | CKA_WRAP | CKA_ENCAPSULATE | CKA_TRUSTED => Answer::boolean(false),
         CKA_WRAP_TEMPLATE | CKA_ENCAPSULATE_TEMPLATE => Answer::bytes([]),
-        _ => return key_constant(TokenObject::PublicKey(role).id(), kind, surroundings),
+        _ => return key_constant(TokenObject::PublicKey(role).id(), kind, context),
     })
 }
 
@@ -326,7 +334,7 @@ fn public_key_constant(
 fn private_key_constant(
     role: Role,
     kind: CK_ATTRIBUTE_TYPE,
-    surroundings: &Surroundings,
+    context: &TokenContext,
 ) -> Option<Answer> {
     Some(match kind {
         CKA_SIGN | CKA_SENSITIVE | CKA_ALWAYS_SENSITIVE | CKA_NEVER_EXTRACTABLE => {
@@ -340,9 +348,9 @@ fn private_key_constant(
         | CKA_EXTRACTABLE
         | CKA_WRAP_WITH_TRUSTED => Answer::boolean(false),
         CKA_UNWRAP_TEMPLATE | CKA_DERIVE_TEMPLATE | CKA_DECAPSULATE_TEMPLATE => Answer::bytes([]),
-        CKA_ALWAYS_AUTHENTICATE => Answer::boolean(surroundings.always_authenticate),
+        CKA_ALWAYS_AUTHENTICATE => Answer::boolean(context.always_authenticate),
         CKA_PRIVATE_EXPONENT | CKA_PRIME_1 | CKA_PRIME_2 | CKA_EXPONENT_1 | CKA_EXPONENT_2
         | CKA_COEFFICIENT => Answer::Sensitive,
-        _ => return key_constant(TokenObject::PrivateKey(role).id(), kind, surroundings),
+        _ => return key_constant(TokenObject::PrivateKey(role).id(), kind, context),
     })
 }

@@ -38,7 +38,12 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE` after `C_DigestUpdate`.
-    pub(crate) fn digest(&self, handle: CK_SESSION_HANDLE, data: &[u8], room: Room) -> Result<Output> {
+    pub(crate) fn digest(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        data: &[u8],
+        room: Room,
+    ) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let digesting = under_way(&mut operations.digest)?;
@@ -71,7 +76,11 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_KEY_HANDLE_INVALID`, `CKR_KEY_INDIGESTIBLE`.
-    pub(crate) fn digest_key(&self, handle: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> Result<()> {
+    pub(crate) fn digest_key(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        key: CK_OBJECT_HANDLE,
+    ) -> Result<()> {
         let session = self.session(handle)?;
         under_way(&mut session.operations.lock().digest)?;
         match self

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use cryptoki_sys::*;
 
 use crate::card::certificate::Certificate;
-use crate::cryptoki::mechanisms::{Mechanism, Message};
+use crate::cryptoki::mechanisms::{Mechanism, SignInput};
 use crate::cryptoki::module::{Module, Object};
 use crate::cryptoki::objects::token::TokenObject;
 use crate::cryptoki::output_buffer::{Output, Room};
 use crate::cryptoki::rv::{Result, Rv};
 use crate::cryptoki::session::{MessageSigning, Session, Signing, begin, take, under_way};
-use crate::cryptoki::slot::Authenticated;
+use crate::cryptoki::slot::ContextLogin;
 
 impl Module {
     /// `C_SignInit`. `mechanism`: `None` ends what is under way (PKCS#11 3.2, 5.13.1).
@@ -35,7 +35,7 @@ impl Module {
                 let certificate = self.signing_key(&session, key)?;
                 Ok(Signing {
                     certificate,
-                    message: Message::new(padding),
+                    message: SignInput::new(padding),
                     in_parts: false,
                     authenticated: None,
                 })
@@ -79,7 +79,12 @@ impl Module {
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE` after `C_SignUpdate`, `CKR_DATA_LEN_RANGE`,
     /// `CKR_USER_NOT_LOGGED_IN`, and what the card says.
-    pub(crate) fn sign(&self, handle: CK_SESSION_HANDLE, data: &[u8], room: Room) -> Result<Output> {
+    pub(crate) fn sign(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        data: &[u8],
+        room: Room,
+    ) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let signing = under_way(&mut operations.sign)?;
@@ -174,7 +179,7 @@ impl Module {
         if !room.holds(length) {
             return Ok(Output::Length(length));
         }
-        let mut message = Message::new(signing.padding);
+        let mut message = SignInput::new(signing.padding);
         message.update(data);
         let authenticated = signing.authenticated.take();
         finish(&session, message, &signing.certificate, authenticated)
@@ -184,12 +189,16 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE`, `CKR_MECHANISM_PARAM_INVALID`.
-    pub(crate) fn sign_message_begin(&self, handle: CK_SESSION_HANDLE, parameter: &[u8]) -> Result<()> {
+    pub(crate) fn sign_message_begin(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        parameter: &[u8],
+    ) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let signing = under_way(&mut operations.message_sign)?;
         no_parameter(parameter)?;
-        begin(&mut signing.message, || Ok(Message::new(signing.padding)))
+        begin(&mut signing.message, || Ok(SignInput::new(signing.padding)))
     }
 
     /// `C_SignMessageNext`. `room`: `None` when more parts follow.
@@ -276,9 +285,9 @@ fn finish_signing(session: &Session, signing: Signing) -> Result<Output> {
 
 fn finish(
     session: &Session,
-    message: Message,
+    message: SignInput,
     certificate: &Certificate,
-    authenticated: Option<Authenticated>,
+    authenticated: Option<ContextLogin>,
 ) -> Result<Output> {
     let (scheme, input) = message.finish()?;
     let signature = session.slot.sign(

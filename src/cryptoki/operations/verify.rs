@@ -6,7 +6,7 @@ use cryptoki_sys::*;
 use super::sign::no_parameter;
 use crate::card;
 use crate::card::certificate;
-use crate::cryptoki::mechanisms::{Mechanism, Message, Padding};
+use crate::cryptoki::mechanisms::{Mechanism, Padding, SignInput};
 use crate::cryptoki::module::{Module, Object};
 use crate::cryptoki::objects::token::TokenObject;
 use crate::cryptoki::output_buffer::{Output, Room};
@@ -62,7 +62,7 @@ impl Module {
                 let signature = signature.map(<[u8]>::to_vec);
                 Ok(Verifying {
                     key,
-                    message: Message::new(padding),
+                    message: SignInput::new(padding),
                     in_parts: false,
                     signature,
                 })
@@ -103,7 +103,12 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_SIGNATURE_INVALID`, `CKR_SIGNATURE_LEN_RANGE`, `CKR_DATA_LEN_RANGE`, `CKR_OPERATION_NOT_INITIALIZED`.
-    pub(crate) fn verify(&self, handle: CK_SESSION_HANDLE, data: &[u8], signature: &[u8]) -> Result<()> {
+    pub(crate) fn verify(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        data: &[u8],
+        signature: &[u8],
+    ) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         not_given_first(under_way(&mut operations.verify)?)?;
@@ -157,7 +162,11 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`.
-    pub(crate) fn verify_signature_update(&self, handle: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
+    pub(crate) fn verify_signature_update(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        part: &[u8],
+    ) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let verifying = under_way(&mut operations.verify)?;
@@ -267,7 +276,7 @@ impl Module {
         if verifying.message.is_some() {
             return Err(Rv::OperationActive.into());
         }
-        let mut message = Message::new(verifying.padding);
+        let mut message = SignInput::new(verifying.padding);
         message.update(data);
         check(&verifying.key, message, signature)
     }
@@ -276,13 +285,17 @@ impl Module {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_OPERATION_ACTIVE`, `CKR_MECHANISM_PARAM_INVALID`.
-    pub(crate) fn verify_message_begin(&self, handle: CK_SESSION_HANDLE, parameter: &[u8]) -> Result<()> {
+    pub(crate) fn verify_message_begin(
+        &self,
+        handle: CK_SESSION_HANDLE,
+        parameter: &[u8],
+    ) -> Result<()> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let verifying = under_way(&mut operations.message_verify)?;
         no_parameter(parameter)?;
         begin(&mut verifying.message, || {
-            Ok(Message::new(verifying.padding))
+            Ok(SignInput::new(verifying.padding))
         })
     }
 
@@ -351,7 +364,7 @@ fn check_given(verifying: Verifying) -> Result<()> {
     check(&verifying.key, verifying.message, &signature)
 }
 
-fn check(key: &rsa::PublicKey, message: Message, signature: &[u8]) -> Result<()> {
+fn check(key: &rsa::PublicKey, message: SignInput, signature: &[u8]) -> Result<()> {
     check_length(key, signature)?;
     let (scheme, input) = message.finish()?;
     certificate::check(key, scheme, &input, signature).map_err(|error| match error {
