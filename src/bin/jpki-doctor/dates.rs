@@ -6,7 +6,7 @@ use der::DateTime;
 use jpki_pkcs11::messages::Language;
 
 /// The certificates end at 23:59:59 in Japan, whatever the computer's own time zone is.
-const JAPAN: Duration = Duration::from_hours(9);
+const JAPAN: Duration = Duration::from_secs(9 * 60 * 60);
 
 const DAY: u64 = 24 * 60 * 60;
 

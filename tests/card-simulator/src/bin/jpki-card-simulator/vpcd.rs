@@ -140,8 +140,7 @@ fn keep(reader: &VirtualReader, storage: &mut Storage) -> io::Result<()> {
 /// acknowledged. Linux acknowledges late, up to 40 ms, unless told otherwise before each read.
 #[cfg(target_os = "linux")]
 fn acknowledge_at_once(stream: &TcpStream) -> io::Result<()> {
-    use std::os::linux::net::TcpStreamExt;
-    stream.set_quickack(true)
+    rustix::net::sockopt::set_tcp_quickack(stream, true).map_err(io::Error::from)
 }
 
 #[cfg(not(target_os = "linux"))]
