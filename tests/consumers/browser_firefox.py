@@ -71,7 +71,7 @@ class Browser:
         self.profile = pathlib.Path(profile)
         (self.profile / "MarionetteActivePort").unlink(missing_ok=True)
         self.started = time.monotonic()
-        self._log = open(log, "a", encoding="utf-8")
+        self._log = open(log, "a", encoding="utf-8")  # noqa: SIM115  open as long as the process
         self.process = subprocess.Popen(
             [*command, "--profile", str(profile), "--headless", "--marionette",
              "--remote-allow-system-access", "--no-remote"],
@@ -153,7 +153,8 @@ class Browser:
             window.setTimeout(() => (async (...given) => {%s})(...given).then(
                 value => { state.done = JSON.stringify({value}); },
                 error => { state.done = JSON.stringify({error: error + " " + error.stack}); }), 0);
-            """ % script, json.dumps(arguments))
+            """ % script,  # noqa: UP031  every other style would escape the braces of JavaScript
+            json.dumps(arguments))
         done = json.loads(wait_for("the task", lambda: self.chrome(
             "return Cu.getGlobalForObject(Services).testTask.done || '';"), seconds))
         if "error" in done:

@@ -13,7 +13,7 @@ class Screen:
     def __init__(self, folder, size="1000x700"):
         self.folder = pathlib.Path(folder)
         reading, writing = os.pipe()
-        self._log = open(self.folder / "screen.log", "a", encoding="utf-8")
+        self._log = open(self.folder / "screen.log", "a", encoding="utf-8")  # noqa: SIM115  open as long as the process
         self._server = subprocess.Popen(
             ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{size}x24", "-nolisten", "tcp"],
             pass_fds=(writing,), stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)

@@ -154,7 +154,7 @@ def compose(browser):
     came = browser.task(COMPOSE, BODY)
     check(came == "sent", came)
     outbox = (browser.profile / "Mail" / "Local Folders" / "Unsent Messages").read_bytes()
-    return re.split(rb"^From - .*\r?\n", outbox, flags=re.M)[-1], browser.dialogs()
+    return re.split(rb"^From - .*\r?\n", outbox, flags=re.MULTILINE)[-1], browser.dialogs()
 
 
 def main():

@@ -122,7 +122,7 @@ def play(make, module, pin, card, bystander, **settings):
     before = counters()
     try:
         ended = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, text=True, errors="replace",
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, text=True, errors="replace", check=False,
             env={**os.environ, "HOME": folder, "JPKI_PKCS11_LOG": "debug", "JPKI_PKCS11_LOG_FILE": log, **environment, **settings})
     except subprocess.TimeoutExpired:
         return "does not end", 0

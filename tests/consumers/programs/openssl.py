@@ -278,7 +278,7 @@ def wpa_supplicant(bench: Bench) -> None:
             "interface=lo", "driver=none", "eap_server=1", f"eap_user_file={users}", f"ca_cert={bench.auth_ca}",
             f"server_cert={certificate}", f"private_key={key}", f"radius_server_clients={clients}",
             f"radius_server_auth_port={port}", f"tls_flags={flags}", ""])), name=f"hostapd-{version}")
-        wait_for(lambda: "AP-ENABLED" in hostapd.read_text(errors="replace"), "hostapd did not start")
+        wait_for(lambda log=hostapd: "AP-ENABLED" in log.read_text(errors="replace"), "hostapd did not start")
         changes = {"NETWORK_NAME": "test", "USER_NAME": "me", "CA_FILE": str(certificate), "_PIN_": PIN}
         # Debian's build loads modules out of /usr/lib only.
         text = bench.configuration("wpa_supplicant/wpa_supplicant.conf", **changes).read_text()

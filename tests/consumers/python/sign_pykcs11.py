@@ -1,11 +1,12 @@
 """Lists a token and signs twice with PyKCS11. MODULE TOKEN PIN DOCUMENT OUT.."""
 
+import pathlib
 import sys
 
 import PyKCS11
 
 module, label, pin, document, *outs = sys.argv[1:]
-data = open(document, "rb").read()
+data = pathlib.Path(document).read_bytes()
 library = PyKCS11.PyKCS11Lib()
 library.load(module)
 slot = next(it for it in library.getSlotList(tokenPresent=True) if library.getTokenInfo(it).label.strip() == label)
@@ -23,6 +24,6 @@ for out in outs:
             PyKCS11.CKM_SHA256_RSA_PKCS_PSS, PyKCS11.CKM_SHA256, PyKCS11.CKG_MGF1_SHA256, 32)
     signature = bytes(session.sign(key, data, mechanism))
     print("verified by the module:", session.verify(public, data, signature, mechanism))
-    open(out, "wb").write(signature)
+    pathlib.Path(out).write_bytes(signature)
 session.logout()
 session.closeSession()

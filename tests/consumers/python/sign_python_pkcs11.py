@@ -2,13 +2,14 @@
 with each signature."""
 
 import os
+import pathlib
 import sys
 
 import pkcs11
 from pkcs11 import MGF, Attribute, Mechanism, ObjectClass
 
 module, label, pin, document, *outs = sys.argv[1:]
-data = open(document, "rb").read()
+data = pathlib.Path(document).read_bytes()
 library = pkcs11.lib(module)
 token = library.get_token(token_label=label)
 print(sorted(str(it) for it in token.slot.get_mechanisms()))
@@ -28,5 +29,5 @@ with token.open(user_pin=pin) as session:
             signature = key.sign(data, mechanism=Mechanism.SHA256_RSA_PKCS, **more)
             good = public.verify(data, signature, mechanism=Mechanism.SHA256_RSA_PKCS)
         print("verified by the module:", good)
-        open(out, "wb").write(signature)
+        pathlib.Path(out).write_bytes(signature)
     print("random:", len(session.generate_random(256)))

@@ -274,7 +274,8 @@ def wait_for_port(port: int) -> None:
 def first_line(*words: str, pattern: str = r"(\d+\.\d[\w.\-+~]*)") -> str:
     """The version in what a command says."""
     try:
-        out = subprocess.run(words, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+        out = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False,
+                             stdin=subprocess.DEVNULL)
     except OSError:
         return ""
     found = re.search(pattern, out.stdout + out.stderr)

@@ -33,7 +33,7 @@ class Site:
         self.port = int(self._socket.getsockname()[1])
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def __enter__(self) -> "Site":
+    def __enter__(self):
         return self
 
     def __exit__(self, *_: object) -> None:
