@@ -26,7 +26,7 @@ MAN_PAGES = $(filter-out %/jpki-card-simulator.1,$(wildcard docs/man/*.[1578]))
 PAGES = docs/configuration.md docs/faq.md docs/faq.ja.md docs/privacy.md docs/privacy.ja.md docs/login.md
 MAN_PAGES_JA = $(wildcard docs/man/ja/*.[1578])
 
-.PHONY: all build demo test check deny consumers bench bench-login deb dist install uninstall clean help
+.PHONY: all build demo test check deny advisories consumers bench bench-login deb dist install uninstall clean help
 .PHONY: packages-build packages-deb packages-demo packages-test toolchain
 
 all: build
@@ -42,7 +42,8 @@ help:
 	@echo 'make bench-login  what a login costs and leaves open, beside OpenSC'
 	@echo 'make deb        Debian packages'
 	@echo 'make dist       a source tarball that builds without a network'
-	@echo 'make deny       licences and sources of the dependencies (needs cargo-deny, no network)'
+	@echo 'make deny       licences and sources of the dependencies, by cargo-deny'
+	@echo 'make advisories known vulnerabilities of the dependencies (reads GitHub)'
 
 build: packages-build
 	$(CARGO) build --release --workspace
@@ -72,10 +73,12 @@ deb: packages-deb build
 dist:
 	@tests/package/dist
 
-# The database of advisories is on GitHub; where it can be reached, `cargo deny check advisories` reads it.
 deny:
-	@command -v cargo-deny > /dev/null || { echo 'cargo-deny is not there: cargo install cargo-deny' >&2; exit 1; }
-	$(CARGO) deny --offline check bans licenses sources
+	@tests/everything licences
+
+# Reads the database of advisories from GitHub.
+advisories:
+	tests/tools/with $(CARGO) deny --locked check advisories
 
 packages-build:
 	@tests/install-missing $(PACKAGES_BUILD)
