@@ -5,6 +5,9 @@ DESTDIR ?=
 CARGO ?= cargo
 INSTALL ?= install
 
+# rustup's cargo is there also where no profile adds it to the PATH.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
 # What Debian has to give, for what.
 PACKAGES_BUILD = gcc libc6-dev pkg-config libpcsclite-dev
 PACKAGES_CARD = pcscd vsmartcard-vpcd python3 util-linux
@@ -80,23 +83,27 @@ deny:
 advisories:
 	tests/tools/with $(CARGO) deny --locked check advisories
 
+# The packages `cargo` and `rustc` of Debian 12 and 13 are too old; cargo-web and rustc-web hold newer ones of the same names.
 packages-build:
 	@tests/install-missing $(PACKAGES_BUILD)
+	@command -v $(CARGO) > /dev/null || tests/install-missing cargo-web rustc-web
 
 packages-deb:
 	@tests/install-missing $(PACKAGES_DEB)
 
-packages-demo:
-	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO)
+packages-demo: packages-build
+	@tests/install-missing $(PACKAGES_CARD) $(PACKAGES_DEMO)
 
-packages-test:
-	@tests/install-missing $(PACKAGES_BUILD) $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_PRIVACY) $(PACKAGES_BENCH)
+packages-test: packages-build
+	@tests/install-missing $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_PRIVACY) $(PACKAGES_BENCH)
 	@if [ -x tests/consumers/install ]; then tests/consumers/install; fi
 
-# A minimal toolchain has neither.
-toolchain:
-	@$(CARGO) fmt --version > /dev/null 2>&1 || rustup component add rustfmt
-	@$(CARGO) clippy --version > /dev/null 2>&1 || rustup component add clippy
+# A minimal toolchain has neither. Debian's is installed first, so that no other cargo is.
+toolchain: packages-build
+	@$(CARGO) fmt --version > /dev/null 2>&1 || \
+	    if command -v rustup > /dev/null; then rustup component add rustfmt; else tests/install-missing rustfmt-web; fi
+	@$(CARGO) clippy --version > /dev/null 2>&1 || \
+	    if command -v rustup > /dev/null; then rustup component add clippy; else tests/install-missing rust-web-clippy; fi
 
 # Installs what was built and builds nothing: root mostly has no Rust.
 install:
