@@ -49,6 +49,16 @@ fn who_we_are() {
     let text = |field: &[u8]| String::from_utf8(field.to_vec()).unwrap();
     assert!(text(&info.manufacturerID).starts_with("jpki-pkcs11 "));
     assert!(text(&info.libraryDescription).contains("My Number"));
+    let library = format!(
+        "{}.{}",
+        info.libraryVersion.major, info.libraryVersion.minor
+    );
+    let cargo = concat!(
+        env!("CARGO_PKG_VERSION_MAJOR"),
+        ".",
+        env!("CARGO_PKG_VERSION_MINOR")
+    );
+    assert_eq!(library, cargo, "Cargo.toml has another version");
     assert_eq!((stage.list.version.major, stage.list.version.minor), (3, 2));
 }
 
