@@ -30,7 +30,7 @@ PAGES = docs/configuration.md docs/faq.md docs/faq.ja.md docs/privacy.md docs/pr
 MAN_PAGES_JA = $(wildcard docs/man/ja/*.[1578])
 
 .PHONY: all build demo test check deny advisories consumers bench bench-login deb dist install uninstall clean help
-.PHONY: packages-build packages-deb packages-demo packages-test toolchain
+.PHONY: packages-build packages-deb packages-demo packages-checks packages-test toolchain
 
 all: build
 
@@ -94,9 +94,11 @@ packages-deb:
 packages-demo: packages-build
 	@tests/install-missing $(PACKAGES_CARD) $(PACKAGES_DEMO)
 
-packages-test: packages-build
+packages-checks: packages-build
 	@tests/install-missing $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_PRIVACY) $(PACKAGES_BENCH)
-	@if [ -x tests/consumers/install ]; then tests/consumers/install; fi
+
+packages-test: packages-checks
+	@tests/consumers/install
 
 # A minimal toolchain has neither. Debian's is installed first, so that no other cargo is.
 toolchain: packages-build
