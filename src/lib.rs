@@ -10,7 +10,7 @@
 //! * [`card`]: the JPKI card.
 //! * [`pcsc`]: readers, connections, bytes. PC/SC exists only here.
 //!
-//! [`config`], [`messages`], [`logging`] and [`vendor`] are leaves.
+//! [`config`], [`messages`], [`logging`], `platform` and [`vendor`] are leaves.
 //!
 //! # Locks
 //!
@@ -31,4 +31,5 @@ pub mod ffi;
 pub mod logging;
 pub mod messages;
 pub mod pcsc;
+mod platform;
 pub mod vendor;

@@ -1,11 +1,11 @@
-//! The only type that holds a PIN: one locked page of memory, wiped on drop, empty in a forked child.
-//! Its bytes leave it in one place, [`Pin::write_to`]. It knows the shapes of the two PINs and nothing else.
+//! The only type that holds a PIN. Its bytes leave it in one place, [`Pin::write_to`].
 
 use std::fmt;
-use std::ptr::{self, NonNull};
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
+
+use crate::platform::LockedPage;
 
 /// The longest PIN of the card: 16 characters (jpki-card.md, section 5).
 pub const MAX_LENGTH: usize = 16;
@@ -66,7 +66,7 @@ pub enum Error {
 /// A PIN of the right shape in memory that is not swapped, not dumped, not inherited by a fork, and
 /// wiped when it is dropped. It cannot be copied or printed.
 pub struct Pin {
-    page: Page,
+    page: LockedPage,
     length: usize,
 }
 
@@ -82,7 +82,7 @@ impl Pin {
         if !given.iter().all(|&byte| shape.admits(byte)) {
             return Err(Error::Characters);
         }
-        let mut page = Page::new().ok_or(Error::Memory)?;
+        let mut page = LockedPage::new().ok_or(Error::Memory)?;
         for (place, byte) in page.bytes_mut().iter_mut().zip(given) {
             // JPKI compares bytes exactly; the official software raises letters before it sends.
             *place = byte.to_ascii_uppercase();
@@ -181,82 +181,6 @@ impl RejectedPins {
 impl Drop for RejectedPins {
     fn drop(&mut self) {
         self.forget();
-    }
-}
-
-/// One private page from the system, of which the first [`MAX_LENGTH`] bytes are used.
-struct Page {
-    start: NonNull<u8>,
-    size: usize,
-}
-
-// SAFETY: the page belongs to this value alone; nothing about it is bound to a thread.
-unsafe impl Send for Page {}
-// SAFETY: shared references only read.
-unsafe impl Sync for Page {}
-
-impl Page {
-    fn new() -> Option<Page> {
-        // SAFETY: sysconf only reads a constant of the system.
-        let size = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
-        // SAFETY: asks for fresh memory at no particular address; no existing memory is touched.
-        let start = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                size,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        if start == libc::MAP_FAILED {
-            return None;
-        }
-        let page = Page {
-            start: NonNull::new(start.cast())?,
-            size,
-        };
-        page.protect();
-        Some(page)
-    }
-
-    /// Keeps the page out of swap, core dumps and forked children. A system that refuses one of
-    /// these (a memory lock limit of 0) gets a warning, not a failure: without any login the holder
-    /// would turn to a program that keeps the PIN on its heap.
-    fn protect(&self) {
-        // SAFETY: start and size are those of the mapping, which lives as long as self.
-        let locked = unsafe { libc::mlock(self.start.as_ptr().cast(), self.size) };
-        if locked != 0 {
-            log::warn!("the memory for the PIN could not be locked (RLIMIT_MEMLOCK)");
-        }
-        #[cfg(target_os = "linux")]
-        for advice in [libc::MADV_DONTDUMP, libc::MADV_WIPEONFORK] {
-            // SAFETY: as above; both kinds of advice leave the content as it is.
-            let taken = unsafe { libc::madvise(self.start.as_ptr().cast(), self.size, advice) };
-            if taken != 0 {
-                log::warn!("the system does not take memory advice {advice} for the PIN's page");
-            }
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        // SAFETY: the mapping is at least one page, MAX_LENGTH is less, and mmap gives zeroed memory.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), MAX_LENGTH) }
-    }
-
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `bytes`, and `&mut self` says that nobody else looks.
-        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), MAX_LENGTH) }
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        self.bytes_mut().zeroize();
-        // SAFETY: the mapping is ours and nobody has a reference to it any more. munmap also unlocks.
-        let freed = unsafe { libc::munmap(self.start.as_ptr().cast(), self.size) };
-        debug_assert_eq!(freed, 0);
     }
 }
 

@@ -1,0 +1,77 @@
+//! One page of memory for secrets: locked, not dumped, empty in a forked child, wiped when dropped.
+
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap_anonymous, munmap};
+use zeroize::Zeroize;
+
+/// One private page from the system.
+pub(crate) struct LockedPage {
+    start: NonNull<u8>,
+    size: usize,
+}
+
+// SAFETY: the page belongs to this value alone; nothing about it is bound to a thread.
+unsafe impl Send for LockedPage {}
+// SAFETY: shared references only read.
+unsafe impl Sync for LockedPage {}
+
+impl LockedPage {
+    /// A page of zeros. `None`: the system has no memory.
+    pub(crate) fn new() -> Option<LockedPage> {
+        let size = rustix::param::page_size();
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: asks for fresh memory at no particular address; no existing memory is touched.
+        let start =
+            unsafe { mmap_anonymous(ptr::null_mut(), size, protection, MapFlags::PRIVATE) }.ok()?;
+        let page = LockedPage {
+            start: NonNull::new(start.cast())?,
+            size,
+        };
+        page.protect();
+        Some(page)
+    }
+
+    /// Keeps the page out of swap, core dumps and forked children. A system that refuses one of
+    /// these (a memory lock limit of 0) gets a warning, not a failure: without any login the holder
+    /// would turn to a program that keeps the PIN on its heap.
+    fn protect(&self) {
+        // SAFETY: start and size are those of the mapping, which lives as long as self.
+        if unsafe { mlock(self.address(), self.size) }.is_err() {
+            log::warn!("the memory for the PIN could not be locked (RLIMIT_MEMLOCK)");
+        }
+        #[cfg(target_os = "linux")]
+        for advice in [Advice::LinuxDontDump, Advice::LinuxWipeOnFork] {
+            // SAFETY: as above; both kinds of advice leave the content as it is.
+            if unsafe { madvise(self.address(), self.size, advice) }.is_err() {
+                log::warn!("the system refuses memory advice {advice:?} for the PIN's page");
+            }
+        }
+    }
+
+    fn address(&self) -> *mut c_void {
+        self.start.as_ptr().cast()
+    }
+
+    /// The whole page.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: the mapping has `size` bytes, and mmap gives zeroed memory.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.size) }
+    }
+
+    /// The whole page, to write.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`, and `&mut self` excludes every other reference.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.size) }
+    }
+}
+
+impl Drop for LockedPage {
+    fn drop(&mut self) {
+        self.bytes_mut().zeroize();
+        // SAFETY: the mapping is ours and no reference to it is left. munmap also unlocks.
+        let freed = unsafe { munmap(self.address(), self.size) };
+        debug_assert_eq!(freed, Ok(()));
+    }
+}
