@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::backoff::Backoff;
+use super::error::Error;
 use super::jpki_card::{CardInfo, JpkiCard, Shown};
 use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Kind, Role};
@@ -28,40 +30,14 @@ pub struct Insertion {
     pub public_certificate: bool,
     /// The card has refused PSS.
     pub pss_refused: AtomicBool,
-    certificates: Mutex<Files>,
+    certificates: [Cell; CertificateFile::ALL.len()],
     tries: Mutex<[Option<u8>; 2]>,
     /// The card does not tell the tries left.
     pub(super) silent: Mutex<Backoff>,
 }
 
-/// What is known of a certificate file.
-#[derive(Clone, Default)]
-enum File {
-    #[default]
-    Unread,
-    Absent,
-    Read(Arc<Certificate>),
-}
-
-/// All four.
-#[derive(Default)]
-struct Files {
-    authentication: File,
-    signature: File,
-    authentication_authority: File,
-    signature_authority: File,
-}
-
-impl Files {
-    fn of(&mut self, file: CertificateFile) -> &mut File {
-        match file {
-            CertificateFile::Authentication => &mut self.authentication,
-            CertificateFile::Signature => &mut self.signature,
-            CertificateFile::AuthenticationAuthority => &mut self.authentication_authority,
-            CertificateFile::SignatureAuthority => &mut self.signature_authority,
-        }
-    }
-}
+/// What is read once in an insertion: a certificate, or that the card has none.
+type Cell = OnceCell<Option<Arc<Certificate>>>;
 
 impl Insertion {
     pub(super) fn new(number: u64, insertion: InsertionId, face: CardInfo) -> Insertion {
@@ -75,7 +51,7 @@ impl Insertion {
             serial,
             public_certificate,
             pss_refused: AtomicBool::new(false),
-            certificates: Mutex::default(),
+            certificates: Default::default(),
             tries: Mutex::default(),
             silent: Mutex::default(),
         };
@@ -98,25 +74,41 @@ impl Insertion {
 
     /// What is known of a certificate: `None`, nothing yet; `Some(None)`, that the card has none.
     pub fn certificate(&self, file: CertificateFile) -> Option<Option<Arc<Certificate>>> {
-        match self.certificates.lock().of(file) {
-            File::Unread => None,
-            File::Absent => Some(None),
-            File::Read(certificate) => Some(Some(Arc::clone(certificate))),
-        }
+        self.cell(file).get().cloned()
     }
 
-    /// Keeps a certificate, or that there is none, until the card is taken out.
-    pub fn note_certificate(
+    /// Keeps a certificate, or that there is none, until the card is removed. The first one stays.
+    pub fn note_certificate(&self, file: CertificateFile, certificate: Option<Certificate>) {
+        self.cell(file).get_or_init(|| certificate.map(Arc::new));
+    }
+
+    /// A certificate, read by `read` unless it was read before.
+    ///
+    /// # Errors
+    /// Those of `read`; nothing is kept then.
+    pub(super) fn certificate_or_read(
         &self,
         file: CertificateFile,
-        certificate: Option<Certificate>,
-    ) -> Option<Arc<Certificate>> {
-        let certificate = certificate.map(Arc::new);
-        *self.certificates.lock().of(file) = match &certificate {
-            Some(certificate) => File::Read(Arc::clone(certificate)),
-            None => File::Absent,
-        };
-        certificate
+        read: impl FnOnce() -> Result<Option<Certificate>, Error>,
+    ) -> Result<Option<Arc<Certificate>>, Error> {
+        let cell = self.cell(file);
+        let kept = cell.get_or_try_init(|| read().map(|found| found.map(Arc::new)))?;
+        Ok(kept.clone())
+    }
+
+    fn cell(&self, file: CertificateFile) -> &Cell {
+        let [
+            authentication,
+            signature,
+            authentication_authority,
+            signature_authority,
+        ] = &self.certificates;
+        match file {
+            CertificateFile::Authentication => authentication,
+            CertificateFile::Signature => signature,
+            CertificateFile::AuthenticationAuthority => authentication_authority,
+            CertificateFile::SignatureAuthority => signature_authority,
+        }
     }
 
     /// Tries left of a PIN as the card told them last.

@@ -312,20 +312,17 @@ impl Reader {
         if let Some(answer) = inserted.certificate(file) {
             return Ok(answer);
         }
-        self.with_card(inserted, |card| {
-            // Another thread may have read it while we waited for the card.
-            if let Some(answer) = inserted.certificate(file) {
-                return Ok(answer);
-            }
-            match card.read_certificate(file, access) {
-                Err(Error::NotVerified) if access.is_none() => Ok(None),
-                Err(Error::FileAbsent) => {
-                    inserted.note_certificate(file, None);
-                    Ok(None)
-                }
-                read => Ok(inserted.note_certificate(file, Some(read?))),
-            }
-        })
+        // Without its PIN a locked file is not absent: nothing is kept then.
+        let read = self.with_card(inserted, |card| {
+            inserted.certificate_or_read(file, || match card.read_certificate(file, access) {
+                Err(Error::FileAbsent) => Ok(None),
+                read => read.map(Some),
+            })
+        });
+        match read {
+            Err(Error::NotVerified) if access.is_none() => Ok(None),
+            read => read,
+        }
     }
 
     /// Lets go of the card, waiting for a call under way at most so long.

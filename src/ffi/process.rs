@@ -2,11 +2,10 @@
 //! module floor, and `config` and `transport` to hand them over. It never starts a thread, never
 //! holds its lock while the module works, and in a forked child never touches what was the parent's.
 
-use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cryptoki_sys::CK_SESSION_HANDLE;
+use once_cell::race::OnceBox;
 
 use crate::cryptoki::module::Module;
 use crate::cryptoki::rv::{Result, Rv};
@@ -19,6 +18,8 @@ struct Process {
     /// The first lock of the house. It is the standard library's because that one is a plain word;
     /// `parking_lot` keeps a table for the whole process, which a child could inherit locked.
     state: Mutex<Lifecycle>,
+    /// That of a child made by `fork`, in the child's memory.
+    child: OnceBox<Process>,
 }
 
 enum Lifecycle {
@@ -71,35 +72,28 @@ pub(super) fn panicked() {
     current().panicked();
 }
 
-/// The Process of this process. A child's first call makes it a new, empty one and leaks the
-/// parent's: dropping it would wait for its locks and disconnect the parent's card.
+/// The Process of this process. A child's first call makes it a new, empty one behind that of its
+/// parent, which is never touched: dropping it would wait for its locks and disconnect its card.
 fn current() -> &'static Process {
     let pid = std::process::id();
-    loop {
-        let found = CURRENT.load(Ordering::Acquire);
-        // SAFETY: CURRENT is NULL or came out of a Box below and is never freed.
-        if let Some(process) = unsafe { found.as_ref() }
-            && process.pid == pid
-        {
-            return process;
-        }
-        let fresh = Box::into_raw(Box::new(Process::new(pid)));
-        if CURRENT
-            .compare_exchange(found, fresh, Ordering::AcqRel, Ordering::Acquire)
-            .is_err()
-        {
-            // SAFETY: another thread was faster, so nobody has seen ours.
-            drop(unsafe { Box::from_raw(fresh) });
-        }
+    let made = || Box::new(Process::new(pid));
+    let mut process = FIRST.get_or_init(made);
+    while process.pid != pid {
+        process = process.child.get_or_init(made);
     }
+    process
 }
 
-static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+/// Lock-free, because a child could inherit a lock that is held.
+static FIRST: OnceBox<Process> = OnceBox::new();
 
 impl Process {
     fn new(pid: u32) -> Process {
-        let state = Mutex::new(Lifecycle::Empty);
-        Process { pid, state }
+        Process {
+            pid,
+            state: Mutex::new(Lifecycle::Empty),
+            child: OnceBox::new(),
+        }
     }
 
     fn initialize(&self, make: impl FnOnce() -> Module) -> Result<()> {
@@ -142,6 +136,7 @@ impl Process {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::ptr;
 
     use super::*;
     use crate::card::Readers;
