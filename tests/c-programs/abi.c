@@ -1,6 +1,6 @@
 /* A C program, and a C++ program too, against the standard's header and ours. It loads the module,
    uses it without any card, and prints what the compiler made of structures and constants: the test
-   that runs it (tests/abi.rs) compares that with what the module was compiled from. */
+   that runs it (tests/it/api/abi.rs) compares that with what the module was compiled from. */
 
 #include <p11-kit/pkcs11.h>
 #include "jpki_pkcs11.h"

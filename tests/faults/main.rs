@@ -11,7 +11,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
-#[path = "../common/mod.rs"]
+#[path = "../it/common/mod.rs"]
 mod common;
 mod fault;
 mod sick;
@@ -19,7 +19,7 @@ mod verb;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use common::{AUTH, Mechanism, PASSWORD, PIN, SIGN, Stage, proof};
+use common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN, proof};
 use cryptoki_sys::*;
 use fault::Fault;
 use jpki_card_simulator::{Card, Counters};
@@ -69,7 +69,7 @@ fn every_fault_at_every_apdu_of_every_verb() {
 /// APDUs of a verb when nothing goes wrong; it does what it should then.
 fn length_of(verb: &Verb) -> u64 {
     let run = Run::new(verb, 0, Fault::None);
-    let (answer, apdus) = run.stage.apdus(|| (verb.act)(&run.stage, &run.scene));
+    let (answer, apdus) = run.fixture.apdus(|| (verb.act)(&run.fixture, &run.scene));
     let product = match answer {
         Ok(product) => Some(product),
         Err(code) => {
@@ -93,7 +93,7 @@ struct Run<'a> {
     verb: &'a Verb,
     position: u64,
     fault: Fault,
-    stage: Stage,
+    fixture: Fixture,
     scene: Scene,
     before: Counters,
     /// How many VERIFYs and signatures the verb makes when all is well.
@@ -102,14 +102,14 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(verb: &'a Verb, position: u64, fault: Fault) -> Run<'a> {
-        let stage = Stage::configured(verb.profile, verb.configure);
-        let scene = (verb.prepare)(&stage);
-        let before = stage.counters();
+        let fixture = Fixture::configured(verb.profile, verb.configure);
+        let scene = (verb.prepare)(&fixture);
+        let before = fixture.counters();
         Run {
             verb,
             position,
             fault,
-            stage,
+            fixture,
             scene,
             before,
             usual: (verb.verifies, verb.signatures),
@@ -124,11 +124,11 @@ impl<'a> Run<'a> {
     }
 
     fn check(self, figures: &mut Figures) {
-        let reader = self.stage.reader();
+        let reader = self.fixture.reader();
         self.fault.plan(&reader, self.position);
         let (answer, apdus) = self
-            .stage
-            .apdus(|| (self.verb.act)(&self.stage, &self.scene));
+            .fixture
+            .apdus(|| (self.verb.act)(&self.fixture, &self.scene));
         reader.behave();
         figures.faults += 1;
         figures.apdus += apdus;
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         self.check_counters();
         self.check_closed();
         if reader.inserted().is_none() {
-            self.stage.put_back();
+            self.fixture.put_back();
         }
         reader.reset_log();
         self.recover(figures);
@@ -226,7 +226,7 @@ impl<'a> Run<'a> {
 
     /// The recovery sent no PIN that the card did not take: whatever the module kept was right.
     fn check_nothing_refused(&self) {
-        for (command, answer) in self.stage.reader().exchanges() {
+        for (command, answer) in self.fixture.reader().exchanges() {
             let verify = matches!(command[..], [0x00, 0x20, 0x00, _, _, ..]);
             let taken = answer.as_deref() == Some(&[0x90, 0x00]);
             assert!(!verify || taken, "{}: a wrong PIN was sent", self.name());
@@ -235,10 +235,10 @@ impl<'a> Run<'a> {
 
     /// The card is not left open for others, unless the user has chosen so and all went well.
     fn check_closed(&self) {
-        if self.verb.stays_open || self.stage.reader().inserted().is_none() {
+        if self.verb.stays_open || self.fixture.reader().inserted().is_none() {
             return;
         }
-        assert!(!self.stage.is_open(), "{}: left open", self.name());
+        assert!(!self.fixture.is_open(), "{}: left open", self.name());
     }
 
     /// The next calls are good, at the most after another login or in another session.
@@ -252,18 +252,18 @@ impl<'a> Run<'a> {
                 }
                 Err(CKR_USER_NOT_LOGGED_IN) => {
                     figures.new_logins += 1;
-                    let code = self.stage.login(session, CKU_USER, self.pin());
+                    let code = self.fixture.login(session, CKU_USER, self.pin());
                     assert_eq!(code, Ok(()), "{}: login", self.name());
                 }
                 Err(CKR_DEVICE_REMOVED | CKR_SESSION_HANDLE_INVALID) => {
                     figures.new_sessions += 1;
-                    match self.stage.open_session(self.verb.slot, true) {
+                    match self.fixture.open_session(self.verb.slot, true) {
                         Ok(opened) => session = opened,
                         // A first SELECT that was answered as by another kind of card is believed
                         // until the card is taken out.
                         Err(CKR_TOKEN_NOT_RECOGNIZED) if self.fault.denies() => {
-                            self.stage.take_out();
-                            self.stage.put_back();
+                            self.fixture.take_out();
+                            self.fixture.put_back();
                         }
                         Err(code) => panic!("{}: C_OpenSession {code:#x}", self.name()),
                     }
@@ -274,21 +274,21 @@ impl<'a> Run<'a> {
     }
 
     fn use_key(&self, session: CK_SESSION_HANDLE) -> Result<Vec<u8>, CK_RV> {
-        let state = self.stage.state(session)?;
+        let state = self.fixture.state(session)?;
         if state == CKS_RW_PUBLIC_SESSION {
             return Err(CKR_USER_NOT_LOGGED_IN);
         }
-        let key = self.stage.private_key(session);
+        let key = self.fixture.private_key(session);
         // What a failed verb left behind is no business of the next one.
-        let _ = self.stage.sign_cancel(session);
+        let _ = self.fixture.sign_cancel(session);
         let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-        self.stage.sign_init(session, &mechanism, key)?;
+        self.fixture.sign_init(session, &mechanism, key)?;
         if self.verb.slot == SIGN {
-            self.stage
+            self.fixture
                 .login(session, CKU_CONTEXT_SPECIFIC, self.pin())?;
         }
         let data = proof::data_for(mechanism.kind);
-        self.stage.sign(session, &data)
+        self.fixture.sign(session, &data)
     }
 
     /// The PIN that the card takes now.
@@ -313,7 +313,7 @@ impl<'a> Run<'a> {
     /// Asks a copy of the card, so that nothing happens to this one.
     fn takes(&self, pin: &[u8]) -> bool {
         let memory = self.on_card(|card| card.memory());
-        let mut copy = common::stage::card(self.verb.profile);
+        let mut copy = common::card(self.verb.profile);
         copy.restore(memory);
         copy.power_on();
         copy.transmit(&verb::SELECT_JPKI);
@@ -326,6 +326,6 @@ impl<'a> Run<'a> {
 
     /// The card of the deck, in or out.
     fn on_card<T>(&self, work: impl FnOnce(&mut Card) -> T) -> T {
-        self.stage.reader().card("card", work).unwrap()
+        self.fixture.reader().card("card", work).unwrap()
     }
 }

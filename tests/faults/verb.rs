@@ -1,11 +1,11 @@
 //! The verbs: what a program does that makes the module talk to the card, and what stands before it.
 //! They go through the C ABI. They never judge.
 
+use crate::common::config::{Config, LoginState};
 use cryptoki_sys::*;
-use jpki_pkcs11::config::{Config, LoginState};
 
 use super::common::caller::Answer;
-use super::common::{AUTH, Mechanism, PASSWORD, PIN, SIGN, Stage, Template, proof};
+use super::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN, Template, proof};
 
 /// What a PIN is changed to.
 pub(crate) const NEW_PIN: &[u8] = b"9876";
@@ -22,8 +22,8 @@ pub(crate) struct Verb {
     pub(crate) profile: &'static str,
     pub(crate) configure: fn(&mut Config),
     pub(crate) slot: CK_SLOT_ID,
-    pub(crate) prepare: fn(&Stage) -> Scene,
-    pub(crate) act: fn(&Stage, &Scene) -> Answer<Product>,
+    pub(crate) prepare: fn(&Fixture) -> Scene,
+    pub(crate) act: fn(&Fixture, &Scene) -> Answer<Product>,
     /// It opens the card: there is no session yet.
     pub(crate) opens: bool,
     /// It sends a wrong PIN.
@@ -72,7 +72,7 @@ const USUAL: Verb = Verb {
     profile: "plastic",
     configure: |_| (),
     slot: AUTH,
-    prepare: |stage| session(stage, AUTH),
+    prepare: |fixture| session(fixture, AUTH),
     act: |_, _| Ok(Product::Nothing),
     opens: false,
     wrong: false,
@@ -82,18 +82,18 @@ const USUAL: Verb = Verb {
     signatures: 0,
 };
 
-fn nothing(_: &Stage) -> Scene {
+fn nothing(_: &Fixture) -> Scene {
     Scene { session: 0, key: 0 }
 }
 
-fn session(stage: &Stage, slot: CK_SLOT_ID) -> Scene {
-    let session = stage.open(slot);
+fn session(fixture: &Fixture, slot: CK_SLOT_ID) -> Scene {
+    let session = fixture.open(slot);
     Scene { session, key: 0 }
 }
 
-fn logged_in(stage: &Stage, slot: CK_SLOT_ID) -> Scene {
-    let session = stage.logged_in(slot);
-    let key = stage.private_key(session);
+fn logged_in(fixture: &Fixture, slot: CK_SLOT_ID) -> Scene {
+    let session = fixture.logged_in(slot);
+    let key = fixture.private_key(session);
     Scene { session, key }
 }
 
@@ -101,17 +101,17 @@ fn done(answer: Answer<()>) -> Answer<Product> {
     answer.map(|()| Product::Nothing)
 }
 
-fn sign(stage: &Stage, scene: &Scene, kind: CK_MECHANISM_TYPE) -> Answer<Product> {
+fn sign(fixture: &Fixture, scene: &Scene, kind: CK_MECHANISM_TYPE) -> Answer<Product> {
     let mechanism = Mechanism::usual(kind);
     let data = proof::data_for(kind);
-    let signature = stage.sign_once(scene.session, &mechanism, scene.key, &data)?;
+    let signature = fixture.sign_once(scene.session, &mechanism, scene.key, &data)?;
     Ok(Product::Signature(kind, signature))
 }
 
-fn authority(stage: &Stage, scene: &Scene, slot: CK_SLOT_ID, id: u8) -> Answer<Product> {
+fn authority(fixture: &Fixture, scene: &Scene, slot: CK_SLOT_ID, id: u8) -> Answer<Product> {
     let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[id]);
-    let object = stage.find_one(scene.session, &template);
-    let value = stage.attribute(scene.session, object, CKA_VALUE)?;
+    let object = fixture.find_one(scene.session, &template);
+    let value = fixture.attribute(scene.session, object, CKA_VALUE)?;
     Ok(Product::Certificate(slot, value))
 }
 
@@ -120,7 +120,7 @@ fn opening() -> Vec<Verb> {
         Verb {
             name: "C_GetTokenInfo (open)",
             prepare: nothing,
-            act: |stage, _| done(stage.token_info(AUTH).map(|_| ())),
+            act: |fixture, _| done(fixture.token_info(AUTH).map(|_| ())),
             opens: true,
             ..USUAL
         },
@@ -128,7 +128,7 @@ fn opening() -> Vec<Verb> {
             name: "C_OpenSession (open)",
             slot: SIGN,
             prepare: nothing,
-            act: |stage, _| done(stage.open_session(SIGN, true).map(|_| ())),
+            act: |fixture, _| done(fixture.open_session(SIGN, true).map(|_| ())),
             opens: true,
             ..USUAL
         },
@@ -139,19 +139,19 @@ fn reading() -> Vec<Verb> {
     vec![
         Verb {
             name: "CKA_VALUE of the auth CA",
-            act: |stage, scene| authority(stage, scene, AUTH, 3),
+            act: |fixture, scene| authority(fixture, scene, AUTH, 3),
             ..USUAL
         },
         Verb {
             name: "CKA_VALUE of the sign CA",
             slot: SIGN,
-            prepare: |stage| session(stage, SIGN),
-            act: |stage, scene| authority(stage, scene, SIGN, 4),
+            prepare: |fixture| session(fixture, SIGN),
+            act: |fixture, scene| authority(fixture, scene, SIGN, 4),
             ..USUAL
         },
         Verb {
             name: "C_GenerateRandom",
-            act: |stage, scene| stage.random(scene.session, 40).map(Product::Random),
+            act: |fixture, scene| fixture.random(scene.session, 40).map(Product::Random),
             ..USUAL
         },
     ]
@@ -161,21 +161,21 @@ fn logins() -> Vec<Verb> {
     vec![
         Verb {
             name: "C_Login auth",
-            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PIN)),
+            act: |fixture, scene| done(fixture.login(scene.session, CKU_USER, PIN)),
             verifies: 1,
             ..USUAL
         },
         Verb {
             name: "C_Login sign",
             slot: SIGN,
-            prepare: |stage| session(stage, SIGN),
-            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PASSWORD)),
+            prepare: |fixture| session(fixture, SIGN),
+            act: |fixture, scene| done(fixture.login(scene.session, CKU_USER, PASSWORD)),
             verifies: 1,
             ..USUAL
         },
         Verb {
             name: "C_Login auth, wrong PIN",
-            act: |stage, scene| done(stage.login(scene.session, CKU_USER, b"0000")),
+            act: |fixture, scene| done(fixture.login(scene.session, CKU_USER, b"0000")),
             wrong: true,
             verifies: 1,
             ..USUAL
@@ -183,8 +183,8 @@ fn logins() -> Vec<Verb> {
         Verb {
             name: "C_Login sign, wrong password",
             slot: SIGN,
-            prepare: |stage| session(stage, SIGN),
-            act: |stage, scene| done(stage.login(scene.session, CKU_USER, b"WRONG1")),
+            prepare: |fixture| session(fixture, SIGN),
+            act: |fixture, scene| done(fixture.login(scene.session, CKU_USER, b"WRONG1")),
             wrong: true,
             verifies: 1,
             ..USUAL
@@ -192,15 +192,17 @@ fn logins() -> Vec<Verb> {
         Verb {
             name: "C_Login CKU_CONTEXT_SPECIFIC",
             slot: SIGN,
-            prepare: |stage| {
-                let scene = logged_in(stage, SIGN);
+            prepare: |fixture| {
+                let scene = logged_in(fixture, SIGN);
                 let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-                stage
+                fixture
                     .sign_init(scene.session, &mechanism, scene.key)
                     .unwrap();
                 scene
             },
-            act: |stage, scene| done(stage.login(scene.session, CKU_CONTEXT_SPECIFIC, PASSWORD)),
+            act: |fixture, scene| {
+                done(fixture.login(scene.session, CKU_CONTEXT_SPECIFIC, PASSWORD))
+            },
             verifies: 1,
             ..USUAL
         },
@@ -209,7 +211,7 @@ fn logins() -> Vec<Verb> {
 
 fn signatures() -> Vec<Verb> {
     let auth = Verb {
-        prepare: |stage| logged_in(stage, AUTH),
+        prepare: |fixture| logged_in(fixture, AUTH),
         verifies: 1,
         signatures: 1,
         ..USUAL
@@ -217,54 +219,54 @@ fn signatures() -> Vec<Verb> {
     vec![
         Verb {
             name: "first signature, auth, PSS",
-            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS_PSS),
+            act: |fixture, scene| sign(fixture, scene, CKM_SHA256_RSA_PKCS_PSS),
             ..auth
         },
         Verb {
             name: "second signature, auth, PKCS#1",
-            prepare: |stage| {
-                let scene = logged_in(stage, AUTH);
-                sign(stage, &scene, CKM_SHA256_RSA_PKCS).unwrap();
+            prepare: |fixture| {
+                let scene = logged_in(fixture, AUTH);
+                sign(fixture, &scene, CKM_SHA256_RSA_PKCS).unwrap();
                 scene
             },
-            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            act: |fixture, scene| sign(fixture, scene, CKM_SHA256_RSA_PKCS),
             ..auth
         },
         Verb {
             name: "signature after another program's reset",
-            prepare: |stage| {
-                let scene = logged_in(stage, AUTH);
-                stage.neighbour().reset();
+            prepare: |fixture| {
+                let scene = logged_in(fixture, AUTH);
+                fixture.other_client().reset();
                 scene
             },
-            act: |stage, scene| sign(stage, scene, CKM_RSA_PKCS),
+            act: |fixture, scene| sign(fixture, scene, CKM_RSA_PKCS),
             ..auth
         },
         Verb {
             name: "signature over a new connection",
-            prepare: |stage| {
-                let scene = logged_in(stage, AUTH);
-                stage
+            prepare: |fixture| {
+                let scene = logged_in(fixture, AUTH);
+                fixture
                     .reader()
                     .misbehave(1, jpki_card_simulator::Misbehaviour::OneByte);
-                assert_eq!(stage.random(scene.session, 8), Err(CKR_DEVICE_ERROR));
+                assert_eq!(fixture.random(scene.session, 8), Err(CKR_DEVICE_ERROR));
                 scene
             },
-            act: |stage, scene| sign(stage, scene, CKM_SHA512_RSA_PKCS),
+            act: |fixture, scene| sign(fixture, scene, CKM_SHA512_RSA_PKCS),
             ..auth
         },
         Verb {
             name: "first signature, sign",
             slot: SIGN,
-            prepare: |stage| logged_in(stage, SIGN),
-            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            prepare: |fixture| logged_in(fixture, SIGN),
+            act: |fixture, scene| sign(fixture, scene, CKM_SHA256_RSA_PKCS),
             ..auth
         },
         Verb {
             name: "signature, then logout",
-            act: |stage, scene| {
-                let product = sign(stage, scene, CKM_SHA256_RSA_PKCS)?;
-                stage.logout(scene.session).map(|()| product)
+            act: |fixture, scene| {
+                let product = sign(fixture, scene, CKM_SHA256_RSA_PKCS)?;
+                fixture.logout(scene.session).map(|()| product)
             },
             ..auth
         },
@@ -273,7 +275,7 @@ fn signatures() -> Vec<Verb> {
 
 fn pins() -> Vec<Verb> {
     let auth = Verb {
-        prepare: |stage| logged_in(stage, AUTH),
+        prepare: |fixture| logged_in(fixture, AUTH),
         changes: true,
         verifies: 1,
         ..USUAL
@@ -281,8 +283,8 @@ fn pins() -> Vec<Verb> {
     vec![
         Verb {
             name: "C_SetPIN auth, logged in",
-            act: |stage, scene| {
-                let changed = stage.set_pin(scene.session, PIN, NEW_PIN);
+            act: |fixture, scene| {
+                let changed = fixture.set_pin(scene.session, PIN, NEW_PIN);
                 changed.map(|()| Product::PinChanged)
             },
             ..auth
@@ -290,17 +292,17 @@ fn pins() -> Vec<Verb> {
         Verb {
             name: "C_SetPIN sign",
             slot: SIGN,
-            prepare: |stage| session(stage, SIGN),
-            act: |stage, scene| {
-                let changed = stage.set_pin(scene.session, PASSWORD, NEW_PASSWORD);
+            prepare: |fixture| session(fixture, SIGN),
+            act: |fixture, scene| {
+                let changed = fixture.set_pin(scene.session, PASSWORD, NEW_PASSWORD);
                 changed.map(|()| Product::PinChanged)
             },
             ..auth
         },
         Verb {
             name: "C_SetPIN auth, wrong old PIN",
-            prepare: |stage| session(stage, AUTH),
-            act: |stage, scene| done(stage.set_pin(scene.session, b"0000", NEW_PIN)),
+            prepare: |fixture| session(fixture, AUTH),
+            act: |fixture, scene| done(fixture.set_pin(scene.session, b"0000", NEW_PIN)),
             wrong: true,
             changes: false,
             ..auth
@@ -311,31 +313,31 @@ fn pins() -> Vec<Verb> {
 fn left_open() -> Vec<Verb> {
     let open = Verb {
         configure: |config| config.login_state = LoginState::Card,
-        prepare: |stage| logged_in(stage, AUTH),
+        prepare: |fixture| logged_in(fixture, AUTH),
         ..USUAL
     };
     vec![
         Verb {
             name: "login_state = card: C_Login",
-            prepare: |stage| session(stage, AUTH),
-            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PIN)),
+            prepare: |fixture| session(fixture, AUTH),
+            act: |fixture, scene| done(fixture.login(scene.session, CKU_USER, PIN)),
             stays_open: true,
             verifies: 1,
             ..open
         },
         Verb {
             name: "login_state = card: signature",
-            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            act: |fixture, scene| sign(fixture, scene, CKM_SHA256_RSA_PKCS),
             stays_open: true,
             signatures: 1,
             ..open
         },
         Verb {
             name: "login_state = card: C_Logout",
-            act: |stage, scene| {
-                let answer = done(stage.logout(scene.session));
-                if stage.reader().inserted().is_some() {
-                    assert!(!stage.is_open(), "open after C_Logout");
+            act: |fixture, scene| {
+                let answer = done(fixture.logout(scene.session));
+                if fixture.reader().inserted().is_some() {
+                    assert!(!fixture.is_open(), "open after C_Logout");
                 }
                 answer
             },
@@ -358,20 +360,20 @@ fn other_cards() -> Vec<Verb> {
         Verb {
             name: "Android: open",
             prepare: nothing,
-            act: |stage, _| done(stage.token_info(AUTH).map(|_| ())),
+            act: |fixture, _| done(fixture.token_info(AUTH).map(|_| ())),
             opens: true,
             ..phone
         },
         Verb {
             name: "Android: C_Login auth",
-            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PIN)),
+            act: |fixture, scene| done(fixture.login(scene.session, CKU_USER, PIN)),
             verifies: 1,
             ..phone
         },
         Verb {
             name: "Android: signature",
-            prepare: |stage| logged_in(stage, AUTH),
-            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            prepare: |fixture| logged_in(fixture, AUTH),
+            act: |fixture, scene| sign(fixture, scene, CKM_SHA256_RSA_PKCS),
             verifies: 1,
             signatures: 1,
             ..phone
@@ -379,22 +381,22 @@ fn other_cards() -> Vec<Verb> {
         Verb {
             name: "SELECT EF only: open",
             prepare: nothing,
-            act: |stage, _| done(stage.token_info(AUTH).map(|_| ())),
+            act: |fixture, _| done(fixture.token_info(AUTH).map(|_| ())),
             opens: true,
             ..long
         },
         Verb {
             name: "SELECT EF only: C_Login sign",
             slot: SIGN,
-            prepare: |stage| session(stage, SIGN),
-            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PASSWORD)),
+            prepare: |fixture| session(fixture, SIGN),
+            act: |fixture, scene| done(fixture.login(scene.session, CKU_USER, PASSWORD)),
             verifies: 1,
             ..long
         },
         Verb {
             name: "SELECT EF only: first signature",
-            prepare: |stage| logged_in(stage, AUTH),
-            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            prepare: |fixture| logged_in(fixture, AUTH),
+            act: |fixture, scene| sign(fixture, scene, CKM_SHA256_RSA_PKCS),
             verifies: 1,
             signatures: 1,
             ..long
@@ -403,16 +405,16 @@ fn other_cards() -> Vec<Verb> {
             name: "T=0: C_Login sign",
             profile: "plastic,answers=t0",
             slot: SIGN,
-            prepare: |stage| session(stage, SIGN),
-            act: |stage, scene| done(stage.login(scene.session, CKU_USER, PASSWORD)),
+            prepare: |fixture| session(fixture, SIGN),
+            act: |fixture, scene| done(fixture.login(scene.session, CKU_USER, PASSWORD)),
             verifies: 1,
             ..USUAL
         },
         Verb {
             name: "T=0: signature",
             profile: "plastic,answers=t0",
-            prepare: |stage| logged_in(stage, AUTH),
-            act: |stage, scene| sign(stage, scene, CKM_SHA256_RSA_PKCS),
+            prepare: |fixture| logged_in(fixture, AUTH),
+            act: |fixture, scene| sign(fixture, scene, CKM_SHA256_RSA_PKCS),
             verifies: 1,
             signatures: 1,
             ..USUAL

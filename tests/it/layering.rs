@@ -1,12 +1,6 @@
 //! The house's rules, read out of its source: who may name whom, where `unsafe`, PC/SC and raw
 //! pointers may stand. What belongs here: what the compiler does not check. It reads `src` as text.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail like tests"
-)]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,93 +1,85 @@
 //! The exact APDUs of each verb, as golden files. What belongs here: anything that would make the
 //! card work more, or say something else to it. `UPDATE_GOLDEN=1` writes the files anew.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail like tests"
-)]
-
-mod common;
-
-use common::golden::{self, Script};
-use common::{AUTH, Mechanism, PASSWORD, PIN, SIGN, Stage, Template};
+use crate::common::golden::{self, Script};
+use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN, Template};
 use cryptoki_sys::*;
 
 /// Reads a certificate as a program does: search by ID, then the value.
-fn read_certificate(stage: &Stage, session: CK_SESSION_HANDLE, id: u8) {
+fn read_certificate(fixture: &Fixture, session: CK_SESSION_HANDLE, id: u8) {
     let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[id]);
-    let object = stage.find_one(session, &template);
-    stage.attribute(session, object, CKA_VALUE).unwrap();
+    let object = fixture.find_one(session, &template);
+    fixture.attribute(session, object, CKA_VALUE).unwrap();
 }
 
-fn sign(stage: &Stage, session: CK_SESSION_HANDLE, kind: CK_MECHANISM_TYPE) {
-    let key = stage.private_key(session);
+fn sign(fixture: &Fixture, session: CK_SESSION_HANDLE, kind: CK_MECHANISM_TYPE) {
+    let key = fixture.private_key(session);
     let mechanism = Mechanism::usual(kind);
-    stage.sign_once(session, &mechanism, key, b"data").unwrap();
+    fixture
+        .sign_once(session, &mechanism, key, b"data")
+        .unwrap();
 }
 
 /// Every verb in turn, on the authentication token and then on the signature token.
 fn verbs(profile: &str) -> Script {
-    let stage = Stage::with(profile);
-    let mut script = Script::new(&stage);
+    let fixture = Fixture::with(profile);
+    let mut script = Script::new(&fixture);
     script.step("C_Initialize, C_GetSlotList, C_GetSlotInfo", || {
-        stage.slot_list(true).unwrap();
-        stage.slot_info(AUTH).unwrap();
+        fixture.slot_list(true).unwrap();
+        fixture.slot_info(AUTH).unwrap();
     });
     script.step("C_GetTokenInfo of both tokens, the first time", || {
-        stage.token_info(AUTH).unwrap();
-        stage.token_info(SIGN).unwrap();
+        fixture.token_info(AUTH).unwrap();
+        fixture.token_info(SIGN).unwrap();
     });
-    let auth = stage.open(AUTH);
+    let auth = fixture.open(AUTH);
     script.step("C_Login, authentication", || {
-        stage.login(auth, CKU_USER, PIN).unwrap();
+        fixture.login(auth, CKU_USER, PIN).unwrap();
     });
     script.step("the authentication certificate", || {
-        read_certificate(&stage, auth, 1);
+        read_certificate(&fixture, auth, 1);
     });
-    script.step("its CA certificate", || read_certificate(&stage, auth, 3));
+    script.step("its CA certificate", || read_certificate(&fixture, auth, 3));
     script.step("a signature, SHA-256 with PKCS #1 v1.5", || {
-        sign(&stage, auth, CKM_SHA256_RSA_PKCS);
+        sign(&fixture, auth, CKM_SHA256_RSA_PKCS);
     });
     script.step("a signature, PSS", || {
-        sign(&stage, auth, CKM_SHA256_RSA_PKCS_PSS);
+        sign(&fixture, auth, CKM_SHA256_RSA_PKCS_PSS);
     });
     script.step("random bytes", || {
-        stage.random(auth, 32).unwrap();
+        fixture.random(auth, 32).unwrap();
     });
     script.step("C_SetPIN, authentication", || {
-        stage.set_pin(auth, PIN, b"4711").unwrap();
+        fixture.set_pin(auth, PIN, b"4711").unwrap();
     });
-    script.step("C_Logout", || stage.logout(auth).unwrap());
-    let signature = stage.open(SIGN);
+    script.step("C_Logout", || fixture.logout(auth).unwrap());
+    let signature = fixture.open(SIGN);
     script.step("C_Login, signature", || {
-        stage.login(signature, CKU_USER, PASSWORD).unwrap();
+        fixture.login(signature, CKU_USER, PASSWORD).unwrap();
     });
     script.step("the signature certificate", || {
-        read_certificate(&stage, signature, 2);
+        read_certificate(&fixture, signature, 2);
     });
     script.step("a signature of the signature key", || {
-        sign(&stage, signature, CKM_SHA256_RSA_PKCS);
+        sign(&fixture, signature, CKM_SHA256_RSA_PKCS);
     });
-    let key = stage.private_key(signature);
+    let key = fixture.private_key(signature);
     let rsa = Mechanism::plain(CKM_RSA_PKCS);
-    stage.sign_init(signature, &rsa, key).unwrap();
+    fixture.sign_init(signature, &rsa, key).unwrap();
     script.step("C_Login, for one more signature", || {
-        stage
+        fixture
             .login(signature, CKU_CONTEXT_SPECIFIC, PASSWORD)
             .unwrap();
     });
     script.step("that signature", || {
-        stage.sign(signature, b"data").unwrap();
+        fixture.sign(signature, b"data").unwrap();
     });
     script.step("C_SetPIN, signature", || {
-        stage.set_pin(signature, PASSWORD, b"NEWPASS1").unwrap();
+        fixture.set_pin(signature, PASSWORD, b"NEWPASS1").unwrap();
     });
     script.step("C_CloseAllSessions, C_Finalize", || {
-        stage.close_all_sessions(SIGN).unwrap();
-        stage.finalize().unwrap();
+        fixture.close_all_sessions(SIGN).unwrap();
+        fixture.finalize().unwrap();
     });
     script
 }
@@ -123,11 +115,11 @@ fn a_card_that_talks_in_61_and_6c() {
 fn a_signature_with_everything_warm_is_four_apdus() {
     for slot in [AUTH, SIGN] {
         let apdus = (0..3).map(|_| {
-            let stage = Stage::plastic();
-            let session = stage.logged_in(slot);
-            let key = stage.private_key(session);
+            let fixture = Fixture::plastic();
+            let session = fixture.logged_in(slot);
+            let key = fixture.private_key(session);
             let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-            let (signed, apdus) = stage.apdus(|| stage.sign_once(session, &rsa, key, b"data"));
+            let (signed, apdus) = fixture.apdus(|| fixture.sign_once(session, &rsa, key, b"data"));
             assert!(signed.is_ok());
             apdus
         });
@@ -138,12 +130,12 @@ fn a_signature_with_everything_warm_is_four_apdus() {
 
 #[test]
 fn after_a_rest_the_card_is_proved_once_more() {
-    let stage = Stage::plastic();
-    let session = stage.logged_in(AUTH);
-    let mut script = Script::new(&stage);
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
+    let mut script = Script::new(&fixture);
     std::thread::sleep(REST);
     script.step("a signature after a rest", || {
-        sign(&stage, session, CKM_RSA_PKCS);
+        sign(&fixture, session, CKM_RSA_PKCS);
     });
     golden::check("wire/rest.txt", &script.to_string());
 }
@@ -168,17 +160,17 @@ fn check(file: &str, script: impl Fn() -> Script) -> Script {
 
 /// Looks at every slot, reads the certificate, logs in, signs: a TLS client that has just started.
 fn cold_start(program: &str) -> Script {
-    let stage = Stage::configured("plastic", |config| config.program = program.to_owned());
-    let mut script = Script::new(&stage);
+    let fixture = Fixture::configured("plastic", |config| config.program = program.to_owned());
+    let mut script = Script::new(&fixture);
     script.step("cold start, certificate, login, first signature", || {
-        for slot in stage.slot_list(true).unwrap() {
-            stage.slot_info(slot).unwrap();
-            stage.token_info(slot).unwrap();
+        for slot in fixture.slot_list(true).unwrap() {
+            fixture.slot_info(slot).unwrap();
+            fixture.token_info(slot).unwrap();
         }
-        let session = stage.open(AUTH);
-        read_certificate(&stage, session, 1);
-        stage.login(session, CKU_USER, PIN).unwrap();
-        sign(&stage, session, CKM_SHA256_RSA_PKCS_PSS);
+        let session = fixture.open(AUTH);
+        read_certificate(&fixture, session, 1);
+        fixture.login(session, CKU_USER, PIN).unwrap();
+        sign(&fixture, session, CKM_SHA256_RSA_PKCS_PSS);
     });
     script
 }
@@ -198,22 +190,22 @@ fn after_what_a_neighbour_did() {
 }
 
 fn after_what_a_neighbour_did_script() -> Script {
-    let stage = Stage::plastic();
-    let auth = stage.logged_in(AUTH);
-    let mut neighbour = stage.neighbour();
-    let mut script = Script::new(&stage);
-    neighbour.select_other();
+    let fixture = Fixture::plastic();
+    let auth = fixture.logged_in(AUTH);
+    let mut client = fixture.other_client();
+    let mut script = Script::new(&fixture);
+    client.select_other();
     script.step("a signature after another program's SELECT", || {
-        sign(&stage, auth, CKM_RSA_PKCS);
+        sign(&fixture, auth, CKM_RSA_PKCS);
     });
-    neighbour.reset();
+    client.reset();
     script.step("a signature after another program's reset", || {
-        sign(&stage, auth, CKM_RSA_PKCS);
+        sign(&fixture, auth, CKM_RSA_PKCS);
     });
-    script.step("and the next one", || sign(&stage, auth, CKM_RSA_PKCS));
-    neighbour.reset();
+    script.step("and the next one", || sign(&fixture, auth, CKM_RSA_PKCS));
+    client.reset();
     script.step("C_Login of the other token after a reset", || {
-        stage.logged_in(SIGN);
+        fixture.logged_in(SIGN);
     });
     script
 }
@@ -224,12 +216,12 @@ fn what_is_refused() {
 }
 
 fn what_is_refused_script() -> Script {
-    let stage = Stage::plastic();
-    let session = stage.open(AUTH);
-    let mut script = Script::new(&stage);
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    let mut script = Script::new(&fixture);
     let mut login = |what: &str, pin: &[u8]| {
         script.step(what, || {
-            stage.login(session, CKU_USER, pin).unwrap_err();
+            fixture.login(session, CKU_USER, pin).unwrap_err();
         });
     };
     login("C_Login with a wrong shape", b"ABC123");
@@ -238,12 +230,12 @@ fn what_is_refused_script() -> Script {
     login("another wrong PIN", b"0001");
     login("with one try left", PIN);
     script.step("C_SetPIN with one try left", || {
-        stage.set_pin(session, PIN, b"4711").unwrap_err();
+        fixture.set_pin(session, PIN, b"4711").unwrap_err();
     });
     script.step("questions for a length", || {
         let digest = Mechanism::plain(CKM_SHA256);
-        stage.digest_init(session, &digest).unwrap();
-        stage.digest(session, b"data").unwrap();
+        fixture.digest_init(session, &digest).unwrap();
+        fixture.digest(session, b"data").unwrap();
     });
     script
 }
@@ -251,14 +243,14 @@ fn what_is_refused_script() -> Script {
 #[test]
 fn cards_that_are_not_ours() {
     for profile in ["foreign", "fido"] {
-        let stage = Stage::with(profile);
-        let mut script = Script::new(&stage);
+        let fixture = Fixture::with(profile);
+        let mut script = Script::new(&fixture);
         script.step("C_GetTokenInfo", || {
-            stage.token_info(AUTH).unwrap_err();
+            fixture.token_info(AUTH).unwrap_err();
         });
         script.step("everything else", || {
-            stage.token_info(SIGN).unwrap_err();
-            stage.open_session(AUTH, true).unwrap_err();
+            fixture.token_info(SIGN).unwrap_err();
+            fixture.open_session(AUTH, true).unwrap_err();
         });
         golden::check(&format!("wire/{profile}.txt"), &script.to_string());
     }

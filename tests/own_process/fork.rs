@@ -7,6 +7,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
+#[path = "../it/common/mod.rs"]
 mod common;
 
 use std::process::{Command, Output};
@@ -14,22 +15,22 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use common::caller::forked;
-use common::{AUTH, Mechanism, PIN, Stage, Template};
+use common::config::Config;
+use common::{AUTH, Fixture, Mechanism, PIN, Template};
 use cryptoki_sys::*;
-use jpki_pkcs11::config::Config;
 
 /// In a child: the module is empty, and can be initialised for itself.
-fn works_by_itself(stage: &Stage) -> bool {
-    let caller = stage.caller();
+fn works_by_itself(fixture: &Fixture) -> bool {
+    let caller = fixture.caller();
     if caller.slot_list(true) != Err(CKR_CRYPTOKI_NOT_INITIALIZED)
         || caller.finalize() != Err(CKR_CRYPTOKI_NOT_INITIALIZED)
     {
         return false;
     }
     // A desk of its own: a child that used the parent's memory would not touch the parent's card.
-    let desk = common::Desk::default();
-    desk.plug("Reader of the child", common::stage::reader_with("plastic"));
-    let fresh = common::mount(Box::new(desk), Config::default());
+    let pcsc = common::FakePcsc::default();
+    pcsc.plug("Reader of the child", common::reader_with("plastic"));
+    let fresh = common::module::initialize_with(Box::new(pcsc), Config::default());
     fresh.is_ok() && caller.slot_list(true).is_ok_and(|slots| slots.len() == 2) && {
         let session = caller.open_session(AUTH, true);
         session.is_ok_and(|session| {
@@ -43,38 +44,40 @@ fn works_by_itself(stage: &Stage) -> bool {
 
 #[test]
 fn a_child_is_empty_and_the_parent_goes_on() {
-    let stage = Stage::plastic();
-    let session = stage.logged_in(AUTH);
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
     for _ in 0..10 {
-        let (status, apdus) = stage.apdus(|| forked(|| works_by_itself(&stage)));
+        let (status, apdus) = fixture.apdus(|| forked(|| works_by_itself(&fixture)));
         assert_eq!(status, Some(0));
         assert_eq!(apdus, 0, "the child spoke to the parent's card");
-        assert_eq!(stage.state(session), Ok(CKS_RW_USER_FUNCTIONS));
+        assert_eq!(fixture.state(session), Ok(CKS_RW_USER_FUNCTIONS));
     }
-    let key = stage.private_key(session);
+    let key = fixture.private_key(session);
     let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-    stage.sign_once(session, &mechanism, key, b"data").unwrap();
+    fixture
+        .sign_once(session, &mechanism, key, b"data")
+        .unwrap();
 }
 
 #[test]
 fn a_grandchild_too() {
-    let stage = Stage::plastic();
-    let _session = stage.logged_in(AUTH);
+    let fixture = Fixture::plastic();
+    let _session = fixture.logged_in(AUTH);
     let status =
-        forked(|| works_by_itself(&stage) && forked(|| works_by_itself(&stage)) == Some(0));
+        forked(|| works_by_itself(&fixture) && forked(|| works_by_itself(&fixture)) == Some(0));
     assert_eq!(status, Some(0));
 }
 
 #[test]
 fn fork_while_other_threads_sign_poll_and_wait() {
-    let stage = Stage::plastic();
-    let session = stage.logged_in(AUTH);
-    let key = stage.private_key(session);
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
+    let key = fixture.private_key(session);
     let end = Instant::now() + Duration::from_secs(4);
     let mut children = 0;
     thread::scope(|scope| {
         for number in 0..4 {
-            let caller = stage.caller();
+            let caller = fixture.caller();
             scope.spawn(move || {
                 let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
                 while Instant::now() < end {
@@ -91,7 +94,7 @@ fn fork_while_other_threads_sign_poll_and_wait() {
         while Instant::now() < end {
             // Nothing of the simulator is used here: its locks may be held by a thread that the child
             // does not have. What is asked of the module needs none of them.
-            let caller = stage.caller();
+            let caller = fixture.caller();
             let empty = || {
                 caller.slot_list(true) == Err(CKR_CRYPTOKI_NOT_INITIALIZED)
                     && caller.state(session) == Err(CKR_CRYPTOKI_NOT_INITIALIZED)
@@ -102,8 +105,8 @@ fn fork_while_other_threads_sign_poll_and_wait() {
         }
     });
     assert!(children > 20, "{children}");
-    assert_eq!(stage.state(session), Ok(CKS_RW_USER_FUNCTIONS));
-    assert_eq!(stage.tries(), (3, 5));
+    assert_eq!(fixture.state(session), Ok(CKS_RW_USER_FUNCTIONS));
+    assert_eq!(fixture.tries(), (3, 5));
 }
 
 /// The built library, and a small C program that uses it as programs do. It is compiled by the C
@@ -114,7 +117,7 @@ fn c_program(name: &str, log: &str) -> Output {
     let compiled = Command::new("cc")
         .args(["-Wall", "-Werror", "-pthread", "-o"])
         .arg(&program)
-        .arg(format!("{here}/tests/programs/loader.c"))
+        .arg(format!("{here}/tests/c-programs/loader.c"))
         .arg("-ldl")
         .output()
         .unwrap();

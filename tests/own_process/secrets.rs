@@ -9,13 +9,14 @@
     reason = "helpers of tests fail like tests"
 )]
 
+#[path = "../it/common/mod.rs"]
 mod common;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use common::stage::reader_with;
-use common::{AUTH, Desk, Mechanism, SIGN, Stage, Template};
+use common::reader_with;
+use common::{AUTH, FakePcsc, Fixture, Mechanism, SIGN, Template};
 use cryptoki_sys::*;
 use jpki_card_simulator::Misbehaviour;
 use jpki_card_simulator::pki::Holder;
@@ -50,26 +51,26 @@ impl Log for Paper {
 static PAPER: Paper = Paper(Mutex::new(Vec::new()));
 
 /// Everything a program can do with a token, right and wrong.
-fn everything(stage: &Stage, slot: CK_SLOT_ID) {
+fn everything(fixture: &Fixture, slot: CK_SLOT_ID) {
     let (pin, wrong, new) = match slot {
         AUTH => (PIN, WRONG_PIN, NEW_PIN),
         _ => (PASSWORD, WRONG_PASSWORD, NEW_PASSWORD),
     };
-    stage.token_info(slot).unwrap();
-    let session = stage.open(slot);
+    fixture.token_info(slot).unwrap();
+    let session = fixture.open(slot);
     // The other token's PIN, a wrong one, the wrong one again, and rubbish around the right one.
     let other = if slot == AUTH { PASSWORD } else { PIN };
     for refused in [other, wrong, wrong, &[pin, b"\n"].concat()] {
-        stage.login(session, CKU_USER, refused).unwrap_err();
+        fixture.login(session, CKU_USER, refused).unwrap_err();
     }
-    stage.login(session, CKU_SO, pin).unwrap_err();
-    stage
+    fixture.login(session, CKU_SO, pin).unwrap_err();
+    fixture
         .login_user(session, CKU_USER, pin, b"name")
         .unwrap_err();
-    stage.login(session, CKU_USER, pin).unwrap();
-    stage.set_pin(session, wrong, new).unwrap_err();
-    stage.set_pin(session, pin, other).unwrap_err();
-    for object in stage.find(session, &Template::new()).unwrap() {
+    fixture.login(session, CKU_USER, pin).unwrap();
+    fixture.set_pin(session, wrong, new).unwrap_err();
+    fixture.set_pin(session, pin, other).unwrap_err();
+    for object in fixture.find(session, &Template::new()).unwrap() {
         for kind in [
             CKA_VALUE,
             CKA_SUBJECT,
@@ -77,37 +78,37 @@ fn everything(stage: &Stage, slot: CK_SLOT_ID) {
             CKA_MODULUS,
             CKA_SERIAL_NUMBER,
         ] {
-            let _ = stage.attribute(session, object, kind);
+            let _ = fixture.attribute(session, object, kind);
         }
     }
-    let key = stage.private_key(session);
-    for kind in stage.mechanisms(slot).unwrap() {
+    let key = fixture.private_key(session);
+    for kind in fixture.mechanisms(slot).unwrap() {
         let mechanism = Mechanism::usual(kind);
         let data = match kind {
             CKM_RSA_PKCS_PSS => Sha256::digest(DATA).to_vec(),
             _ => DATA.to_vec(),
         };
-        if stage.sign_init(session, &mechanism, key).is_err() {
+        if fixture.sign_init(session, &mechanism, key).is_err() {
             continue;
         }
         if slot == SIGN {
-            stage.login(session, CKU_CONTEXT_SPECIFIC, pin).unwrap();
+            fixture.login(session, CKU_CONTEXT_SPECIFIC, pin).unwrap();
         }
-        let signature = stage.sign(session, &data).unwrap();
-        let public = stage.public_key(session);
-        stage.verify_init(session, &mechanism, public).unwrap();
-        stage.verify(session, &data, &signature).unwrap();
+        let signature = fixture.sign(session, &data).unwrap();
+        let public = fixture.public_key(session);
+        fixture.verify_init(session, &mechanism, public).unwrap();
+        fixture.verify(session, &data, &signature).unwrap();
     }
-    stage
+    fixture
         .digest_init(session, &Mechanism::plain(CKM_SHA256))
         .unwrap();
-    stage.digest(session, DATA).unwrap();
-    stage.random(session, 64).unwrap();
+    fixture.digest(session, DATA).unwrap();
+    fixture.random(session, 64).unwrap();
     let data = Template::class(CKO_DATA).bytes(CKA_VALUE, DATA);
-    stage.create_object(session, &data).unwrap();
-    stage.set_pin(session, pin, new).unwrap();
-    stage.set_pin(session, new, pin).unwrap();
-    stage.logout(session).unwrap();
+    fixture.create_object(session, &data).unwrap();
+    fixture.set_pin(session, pin, new).unwrap();
+    fixture.set_pin(session, new, pin).unwrap();
+    fixture.logout(session).unwrap();
     // And what goes wrong in the middle of it.
     for misbehaviour in [
         Misbehaviour::Random,
@@ -116,19 +117,19 @@ fn everything(stage: &Stage, slot: CK_SLOT_ID) {
         Misbehaviour::AnswerInstead(vec![0x6F, 0x00]),
     ] {
         for n in 1..=5 {
-            let session = stage.open(slot);
-            stage.reader().misbehave(n, misbehaviour.clone());
-            let _ = stage.login(session, CKU_USER, pin);
-            stage.reader().behave();
-            let _ = stage.login(session, CKU_USER, pin);
-            let key = stage.find(session, &Template::class(CKO_PRIVATE_KEY));
+            let session = fixture.open(slot);
+            fixture.reader().misbehave(n, misbehaviour.clone());
+            let _ = fixture.login(session, CKU_USER, pin);
+            fixture.reader().behave();
+            let _ = fixture.login(session, CKU_USER, pin);
+            let key = fixture.find(session, &Template::class(CKO_PRIVATE_KEY));
             if let Ok([key]) = key.as_deref() {
-                stage.reader().misbehave(n, misbehaviour.clone());
+                fixture.reader().misbehave(n, misbehaviour.clone());
                 let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-                let _ = stage.sign_once(session, &rsa, *key, DATA);
-                stage.reader().behave();
+                let _ = fixture.sign_once(session, &rsa, *key, DATA);
+                fixture.reader().behave();
             }
-            let _ = stage.close_all_sessions(slot);
+            let _ = fixture.close_all_sessions(slot);
         }
     }
 }
@@ -153,15 +154,15 @@ fn the_log_at_trace_says_nothing_that_is_secret() {
     log::set_max_level(LevelFilter::Trace);
     let mut certificates = Vec::new();
     for kind in ["plastic", "android"] {
-        for language in [None, Some(jpki_pkcs11::messages::Language::Japanese)] {
-            let desk = Desk::default();
+        for language in [None, Some(common::module::Language::Japanese)] {
+            let pcsc = FakePcsc::default();
             let profile = format!("{kind},auth-pin=8642,sign-password=QWZX97531");
-            desk.plug(common::stage::READER, reader_with(&profile));
-            let stage = Stage::on(desk, |config| config.language = language);
+            pcsc.plug(common::READER, reader_with(&profile));
+            let fixture = Fixture::on(pcsc, |config| config.language = language);
             for slot in [AUTH, SIGN] {
-                everything(&stage, slot);
+                everything(&fixture, slot);
             }
-            let issued = stage
+            let issued = fixture
                 .reader()
                 .inserted_card(|card| card.credentials().clone())
                 .unwrap();

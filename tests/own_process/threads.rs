@@ -9,21 +9,22 @@
     reason = "helpers of tests fail like tests, and tell figures"
 )]
 
+#[path = "../it/common/mod.rs"]
 mod common;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::stage::reader_with;
-use common::{Caller, Desk, Mechanism, PASSWORD, PIN, Stage, Template, proof};
+use common::config::Config;
+use common::reader_with;
+use common::{Caller, FakePcsc, Fixture, Mechanism, PASSWORD, PIN, Template, proof};
 use cryptoki_sys::*;
-use jpki_pkcs11::config::Config;
 
 const READERS: [&str; 2] = ["Reader 00", "Reader 01"];
 
 /// Codes that a call may end with when a card is pulled, or somebody else logs out or in, meanwhile.
-const LAWFUL: &[CK_RV] = &[
+const ALLOWED: &[CK_RV] = &[
     CKR_DEVICE_REMOVED,
     CKR_TOKEN_NOT_PRESENT,
     CKR_SESSION_HANDLE_INVALID,
@@ -50,12 +51,12 @@ impl Dice {
     }
 }
 
-fn two_readers() -> Stage {
-    let desk = Desk::default();
+fn two_readers() -> Fixture {
+    let pcsc = FakePcsc::default();
     for name in READERS {
-        desk.plug(name, reader_with("plastic"));
+        pcsc.plug(name, reader_with("plastic"));
     }
-    Stage::on(desk, |_| ())
+    Fixture::on(pcsc, |_| ())
 }
 
 /// One call out of many, with a session that may be anybody's or nobody's.
@@ -113,13 +114,13 @@ static SIGNATURES: AtomicU64 = AtomicU64::new(0);
 
 #[test]
 fn sixteen_threads_two_readers_and_cards_that_are_pulled() {
-    let stage = two_readers();
+    let fixture = two_readers();
     let (stop, calls, refused) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     let start = Instant::now();
     let mut pulled = 0;
     thread::scope(|scope| {
         for number in 0..16 {
-            let caller = stage.caller();
+            let caller = fixture.caller();
             let (stop, calls, refused) = (&stop, &calls, &refused);
             scope.spawn(move || {
                 let mut dice = Dice(0x9E37_79B9 + number);
@@ -128,7 +129,7 @@ fn sixteen_threads_two_readers_and_cards_that_are_pulled() {
                     calls.fetch_add(1, Ordering::Relaxed);
                     if let Err(code) = something(&caller, &mut dice, &mut sessions) {
                         refused.fetch_add(1, Ordering::Relaxed);
-                        assert!(LAWFUL.contains(&code), "{code:#x}");
+                        assert!(ALLOWED.contains(&code), "{code:#x}");
                         if code == CKR_SESSION_HANDLE_INVALID {
                             sessions.clear();
                         }
@@ -139,7 +140,7 @@ fn sixteen_threads_two_readers_and_cards_that_are_pulled() {
         // The hand that pulls cards.
         let mut dice = Dice(42);
         while start.elapsed() < Duration::from_secs(12) {
-            let reader = stage.desk.reader(READERS[dice.throw(2) as usize]);
+            let reader = fixture.pcsc.reader(READERS[dice.throw(2) as usize]);
             thread::sleep(Duration::from_millis(100 + dice.throw(400)));
             reader.remove();
             thread::sleep(Duration::from_millis(dice.throw(60)));
@@ -154,20 +155,22 @@ fn sixteen_threads_two_readers_and_cards_that_are_pulled() {
     );
     assert!(signatures > 50 && calls.into_inner() > 1000);
     for name in READERS {
-        let counters = stage.desk.reader(name).counters().unwrap();
+        let counters = fixture.pcsc.reader(name).counters().unwrap();
         assert_eq!((counters.auth_tries, counters.sign_tries), (3, 5));
     }
     // And it works on.
-    let session = stage.open(0);
-    let _ = stage.login(session, CKU_USER, PIN);
-    let certificate = stage.find_one(
+    let session = fixture.open(0);
+    let _ = fixture.login(session, CKU_USER, PIN);
+    let certificate = fixture.find_one(
         session,
         &Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]),
     );
-    let certificate = stage.attribute(session, certificate, CKA_VALUE).unwrap();
-    let key = stage.private_key(session);
+    let certificate = fixture.attribute(session, certificate, CKA_VALUE).unwrap();
+    let key = fixture.private_key(session);
     let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-    let signature = stage.sign_once(session, &mechanism, key, b"data").unwrap();
+    let signature = fixture
+        .sign_once(session, &mechanism, key, b"data")
+        .unwrap();
     let key = proof::key_of(&certificate);
     assert!(proof::is_signature(
         CKM_SHA256_RSA_PKCS,
@@ -179,22 +182,22 @@ fn sixteen_threads_two_readers_and_cards_that_are_pulled() {
 
 #[test]
 fn finalize_while_others_are_in_every_function() {
-    let stage = two_readers();
+    let fixture = two_readers();
     let stop = AtomicBool::new(false);
     let mut longest = Duration::ZERO;
     thread::scope(|scope| {
         for number in 0..12 {
-            let caller = stage.caller();
+            let caller = fixture.caller();
             let stop = &stop;
             scope.spawn(move || {
                 let mut dice = Dice(7 + number);
                 let mut sessions = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
                     if let Err(code) = something(&caller, &mut dice, &mut sessions) {
-                        let lawful = LAWFUL.contains(&code)
+                        let allowed = ALLOWED.contains(&code)
                             || code == CKR_CRYPTOKI_NOT_INITIALIZED
                             || code == CKR_SLOT_ID_INVALID;
-                        assert!(lawful, "{code:#x}");
+                        assert!(allowed, "{code:#x}");
                         sessions.clear();
                     }
                 }
@@ -203,18 +206,17 @@ fn finalize_while_others_are_in_every_function() {
         for _ in 0..30 {
             thread::sleep(Duration::from_millis(60));
             let start = Instant::now();
-            stage.finalize().unwrap();
+            fixture.finalize().unwrap();
             longest = longest.max(start.elapsed());
             // What was signed before is signed; nothing is left open on a card.
-            let desk = Box::new(stage.desk.clone());
-            common::mount(desk, Config::default()).unwrap();
+            fixture.initialize(Config::default()).unwrap();
         }
         stop.store(true, Ordering::Relaxed);
     });
     println!("the longest C_Finalize took {longest:?}");
     assert!(longest < Duration::from_secs(3), "{longest:?}");
     for name in READERS {
-        let reader = stage.desk.reader(name);
+        let reader = fixture.pcsc.reader(name);
         let counters = reader.counters().unwrap();
         assert_eq!((counters.auth_tries, counters.sign_tries), (3, 5));
         let open = reader.inserted_card(|card| {
@@ -227,21 +229,21 @@ fn finalize_while_others_are_in_every_function() {
 
 #[test]
 fn two_readers_work_side_by_side() {
-    let stage = two_readers();
+    let fixture = two_readers();
     let slow = jpki_card_simulator::reader::Timing {
         signature: Duration::from_millis(300),
         ..Default::default()
     };
-    let sessions = [0, 2].map(|slot| stage.logged_in(slot));
+    let sessions = [0, 2].map(|slot| fixture.logged_in(slot));
     for name in READERS {
-        stage.desk.reader(name).set_timing(slow);
+        fixture.pcsc.reader(name).set_timing(slow);
     }
     let start = Instant::now();
     thread::scope(|scope| {
         for session in sessions {
-            let stage = &stage;
+            let fixture = &fixture;
             scope.spawn(move || {
-                let caller = stage.caller();
+                let caller = fixture.caller();
                 for _ in 0..3 {
                     sign(&caller, session).unwrap();
                 }
@@ -250,9 +252,9 @@ fn two_readers_work_side_by_side() {
         // Who polls waits for nobody's signature.
         for _ in 0..20 {
             let poll = Instant::now();
-            stage.slot_list(true).unwrap();
-            stage.token_info(0).unwrap();
-            stage.state(sessions[1]).unwrap();
+            fixture.slot_list(true).unwrap();
+            fixture.token_info(0).unwrap();
+            fixture.state(sessions[1]).unwrap();
             assert!(
                 poll.elapsed() < Duration::from_millis(200),
                 "{:?}",

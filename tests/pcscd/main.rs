@@ -10,7 +10,7 @@
     reason = "helpers of tests fail like tests, and tell figures"
 )]
 
-#[path = "../common/mod.rs"]
+#[path = "../it/common/mod.rs"]
 mod common;
 mod events;
 mod faults;

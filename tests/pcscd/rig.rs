@@ -10,11 +10,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
+use super::common::config::Config;
+use super::common::module::Pcsc;
 use cryptoki_sys::*;
-use jpki_pkcs11::config::Config;
-use jpki_pkcs11::pcsc::service::Pcsc;
 
-use super::common::{Caller, Mechanism, PASSWORD, PIN, Template, proof, stage};
+use super::common::{Caller, Mechanism, PASSWORD, PIN, Template, fixture, proof};
 
 /// pcscd looks at a virtual reader every 400 ms, and needs as long again to power a card.
 pub(crate) const SEEN: Duration = Duration::from_millis(1300);
@@ -25,13 +25,13 @@ static RESTARTED: Mutex<Option<Child>> = Mutex::new(None);
 /// The module on the private pcscd.
 pub(crate) struct Rig {
     caller: Caller,
-    _alone: stage::Alone,
+    _alone: fixture::Alone,
 }
 
 impl Rig {
     /// A good card in the first reader, and the module initialised.
     pub(crate) fn new() -> Rig {
-        let alone = stage::alone();
+        let alone = fixture::alone();
         control("clear");
         if !control("status").contains("inserted=me ") {
             control("remove");
@@ -50,7 +50,7 @@ impl Rig {
     /// `C_Initialize`, and a first look.
     pub(crate) fn start(&self) {
         let pcsc = Box::new(Pcsc::new());
-        super::common::mount(pcsc, Config::default()).unwrap();
+        super::common::module::initialize_with(pcsc, Config::default()).unwrap();
         self.slot_list(false).unwrap();
     }
 

@@ -215,8 +215,8 @@ fn child_that_is_not_let_in() {
         return;
     }
     let caller = Caller::new();
-    let pcsc = Box::new(jpki_pkcs11::pcsc::service::Pcsc::new());
-    super::common::mount(pcsc, jpki_pkcs11::config::Config::default()).unwrap();
+    let pcsc = Box::new(super::common::module::Pcsc::new());
+    super::common::module::initialize_with(pcsc, crate::common::config::Config::default()).unwrap();
     assert_eq!(caller.slot_list(false), Ok(vec![]));
     assert_eq!(
         caller.wait_for_slot_event(CKF_DONT_BLOCK),

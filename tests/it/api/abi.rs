@@ -2,18 +2,12 @@
 //! shared library loaded, structures and constants compared with what it was compiled from.
 //! It needs `cc`, `c++` and p11-kit's header.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail like tests"
-)]
-
 use std::mem::{offset_of, size_of};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::common::module::vendor::*;
 use cryptoki_sys::*;
-use jpki_pkcs11::vendor::*;
 
 /// What the C program prints about a structure or a constant, as Rust has it.
 macro_rules! rust_side {
@@ -66,7 +60,7 @@ fn check(compiler: &str, options: &[&str], name: &str) {
         .args(flags.split_whitespace())
         .arg("-I")
         .arg(root.join("include"))
-        .arg(root.join("tests/abi/program.c"))
+        .arg(root.join("tests/c-programs/abi.c"))
         .args(["-ldl", "-o"])
         .arg(&program));
     let told = run(Command::new(&program)

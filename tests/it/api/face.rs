@@ -2,19 +2,9 @@
 //! mechanisms, and every object with every attribute of PKCS#11 3.2 asked, before and after the
 //! login. What belongs here: that a change of the face is seen. `UPDATE_GOLDEN=1` writes it anew.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail like tests"
-)]
-
-mod common;
-
 use std::fmt::Write as _;
 
-use common::{AUTH, PASSWORD, PIN, SIGN, Stage, Template, golden, standard};
+use crate::common::{AUTH, Fixture, PASSWORD, PIN, SIGN, Template, golden, standard};
 use cryptoki_sys::*;
 
 #[test]
@@ -53,15 +43,15 @@ fn an_expired_card() {
 }
 
 fn check(profile: &str) {
-    let stage = Stage::with(profile);
+    let fixture = Fixture::with(profile);
     let mut face = String::new();
     for (slot, pin) in [(AUTH, PIN), (SIGN, PASSWORD)] {
-        slot_and_token(&mut face, &stage, slot);
-        mechanisms(&mut face, &stage, slot);
-        let session = stage.open(slot);
-        objects(&mut face, &stage, session, "before the login");
-        match stage.login(session, CKU_USER, pin) {
-            Ok(()) => objects(&mut face, &stage, session, "after the login"),
+        slot_and_token(&mut face, &fixture, slot);
+        mechanisms(&mut face, &fixture, slot);
+        let session = fixture.open(slot);
+        objects(&mut face, &fixture, session, "before the login");
+        match fixture.login(session, CKU_USER, pin) {
+            Ok(()) => objects(&mut face, &fixture, session, "after the login"),
             Err(code) => writeln!(face, "## no login: {code:#x}\n").unwrap(),
         }
     }
@@ -81,13 +71,13 @@ fn serial(field: &[u8]) -> String {
     }
 }
 
-fn slot_and_token(face: &mut String, stage: &Stage, slot: CK_SLOT_ID) {
-    let info = stage.slot_info(slot).unwrap();
+fn slot_and_token(face: &mut String, fixture: &Fixture, slot: CK_SLOT_ID) {
+    let info = fixture.slot_info(slot).unwrap();
     writeln!(face, "# slot {slot}").unwrap();
     writeln!(face, "description    {}", text(&info.slotDescription)).unwrap();
     writeln!(face, "manufacturer   {}", text(&info.manufacturerID)).unwrap();
     writeln!(face, "flags          {:#x}\n", info.flags).unwrap();
-    let info = stage.token_info(slot).unwrap();
+    let info = fixture.token_info(slot).unwrap();
     writeln!(face, "## token").unwrap();
     writeln!(face, "label          {}", text(&info.label)).unwrap();
     writeln!(face, "manufacturer   {}", text(&info.manufacturerID)).unwrap();
@@ -112,10 +102,10 @@ fn slot_and_token(face: &mut String, stage: &Stage, slot: CK_SLOT_ID) {
     writeln!(face, "time           {}\n", text(&info.utcTime)).unwrap();
 }
 
-fn mechanisms(face: &mut String, stage: &Stage, slot: CK_SLOT_ID) {
+fn mechanisms(face: &mut String, fixture: &Fixture, slot: CK_SLOT_ID) {
     writeln!(face, "## mechanisms").unwrap();
-    for kind in stage.mechanisms(slot).unwrap() {
-        let info = stage.mechanism_info(slot, kind).unwrap();
+    for kind in fixture.mechanisms(slot).unwrap() {
+        let info = fixture.mechanism_info(slot, kind).unwrap();
         let name = standard::mechanism_name(kind);
         let (least, most) = (info.ulMinKeySize, info.ulMaxKeySize);
         writeln!(
@@ -128,19 +118,19 @@ fn mechanisms(face: &mut String, stage: &Stage, slot: CK_SLOT_ID) {
     writeln!(face).unwrap();
 }
 
-fn objects(face: &mut String, stage: &Stage, session: CK_SESSION_HANDLE, when: &str) {
-    let mut found = stage.find(session, &Template::new()).unwrap();
+fn objects(face: &mut String, fixture: &Fixture, session: CK_SESSION_HANDLE, when: &str) {
+    let mut found = fixture.find(session, &Template::new()).unwrap();
     found.extend(
-        stage
+        fixture
             .find(session, &Template::class(CKO_HW_FEATURE))
             .unwrap(),
     );
     for object in found {
-        let class = stage.number(session, object, CKA_CLASS).unwrap();
+        let class = fixture.number(session, object, CKA_CLASS).unwrap();
         let class = standard::class_name(class);
         writeln!(face, "## {when}: {class}").unwrap();
         for &(name, kind) in standard::ATTRIBUTES {
-            match stage.attribute(session, object, kind) {
+            match fixture.attribute(session, object, kind) {
                 Ok(value) => {
                     let shown = shown(kind, &value);
                     writeln!(face, "{name:<32} {shown}").unwrap();

@@ -1,19 +1,11 @@
 //! The table of all functions in docs/functions.md: made from what src/ffi says of each, and compared.
 //! UPDATE_GOLDEN=1 writes it. It looks at the sources as text and never calls anything.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail like tests"
-)]
-
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use jpki_pkcs11::cryptoki::rv::Rv;
+use crate::common::module::Rv;
 
 /// What the table says of a function.
 struct Entry {
@@ -108,7 +100,7 @@ fn the_table_in_the_documentation_is_true() {
     let functions = size_of::<cryptoki_sys::CK_FUNCTION_LIST_3_2>() / size_of::<usize>() - 1;
     assert_eq!(entries.len(), functions, "{:?}", entries.keys());
     let mut page = String::from(
-        "# What each function does\n\nMade by `cargo test --test functions` from the sources in `src/ffi`. \
+        "# What each function does\n\nMade by `cargo test --test it functions` from the sources in `src/ffi`. \
          Every function of the lists 2.40, 3.0 and 3.2 is there; one that is not offered still looks whether \
          the module is initialised and the session exists.\n\n| function | what it does here | chapter |\n|---|---|---|\n",
     );

@@ -2,11 +2,9 @@
 //! session, and with lengths of nothing, something and more than there is. It expects the code that
 //! the standard names, and that the module goes on working.
 
-mod common;
-
 use std::ptr::null_mut;
 
-use common::{AUTH, Stage};
+use crate::common::{AUTH, Fixture};
 use cryptoki_sys::*;
 
 /// What the arguments of a row stand for.
@@ -156,9 +154,9 @@ const TABLE: &[Row] = table! {
 };
 
 /// Handles and IDs that are good, but for the object.
-fn arguments(stage: &Stage, length: CK_ULONG) -> Arguments {
+fn arguments(fixture: &Fixture, length: CK_ULONG) -> Arguments {
     Arguments {
-        session: stage.open(AUTH),
+        session: fixture.open(AUTH),
         slot: AUTH,
         object: CK_UNAVAILABLE_INFORMATION,
         length,
@@ -167,39 +165,39 @@ fn arguments(stage: &Stage, length: CK_ULONG) -> Arguments {
 
 #[test]
 fn a_length_without_a_pointer_is_a_bad_argument() {
-    let stage = Stage::plastic();
+    let fixture = Fixture::plastic();
     for length in [1, 7, CK_ULONG::MAX / 2, CK_ULONG::MAX] {
         for row in TABLE {
-            let rv = (row.call)(stage.caller().list, arguments(&stage, length));
+            let rv = (row.call)(fixture.caller().list, arguments(&fixture, length));
             assert_eq!(rv, row.expected, "{} with {length:#x}: {rv:#x}", row.name);
-            let _ = stage.close_all_sessions(AUTH);
+            let _ = fixture.close_all_sessions(AUTH);
         }
     }
-    assert_eq!(stage.tries(), (3, 5));
+    assert_eq!(fixture.tries(), (3, 5));
 }
 
 #[test]
 fn nothing_without_a_pointer_harms_nobody() {
-    let stage = Stage::plastic();
+    let fixture = Fixture::plastic();
     for row in TABLE {
         // Some of them are right with nothing: what matters is that they come back.
-        (row.call)(stage.caller().list, arguments(&stage, 0));
-        let session = stage.logged_in(AUTH);
-        stage.find_one(session, &common::Template::class(CKO_PRIVATE_KEY));
-        stage.close_all_sessions(AUTH).unwrap();
+        (row.call)(fixture.caller().list, arguments(&fixture, 0));
+        let session = fixture.logged_in(AUTH);
+        fixture.find_one(session, &crate::common::Template::class(CKO_PRIVATE_KEY));
+        fixture.close_all_sessions(AUTH).unwrap();
     }
-    assert_eq!(stage.tries(), (3, 5));
+    assert_eq!(fixture.tries(), (3, 5));
 }
 
 #[test]
 fn a_session_that_is_none_comes_first() {
-    let stage = Stage::plastic();
-    let closed = stage.open(AUTH);
-    stage.close_session(closed).unwrap();
+    let fixture = Fixture::plastic();
+    let closed = fixture.open(AUTH);
+    fixture.close_session(closed).unwrap();
     for row in TABLE.iter().filter(|row| row.of_session) {
         for session in [0, closed, CK_ULONG::MAX] {
-            let good = arguments(&stage, 7);
-            let rv = (row.call)(stage.caller().list, Arguments { session, ..good });
+            let good = arguments(&fixture, 7);
+            let rv = (row.call)(fixture.caller().list, Arguments { session, ..good });
             assert_eq!(rv, CKR_SESSION_HANDLE_INVALID, "{}: {rv:#x}", row.name);
         }
     }
@@ -207,11 +205,11 @@ fn a_session_that_is_none_comes_first() {
 
 #[test]
 fn nothing_works_before_initialize_and_after_finalize() {
-    let stage = Stage::plastic();
-    let good = arguments(&stage, 7);
-    stage.finalize().unwrap();
+    let fixture = Fixture::plastic();
+    let good = arguments(&fixture, 7);
+    fixture.finalize().unwrap();
     for row in TABLE {
-        let rv = (row.call)(stage.caller().list, good);
+        let rv = (row.call)(fixture.caller().list, good);
         assert_eq!(rv, CKR_CRYPTOKI_NOT_INITIALIZED, "{}: {rv:#x}", row.name);
     }
 }

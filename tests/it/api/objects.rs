@@ -1,34 +1,24 @@
 //! Objects (PKCS#11 3.2, 4 and 5.7; product.md, section 2). What belongs here: what is found before
 //! and after the login on each kind of card, and what a search costs the card.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail like tests"
-)]
-
-mod common;
-
-use common::{AUTH, PIN, SIGN, Stage, Template};
+use crate::common::config::CaCertificates;
+use crate::common::module::vendor;
+use crate::common::{AUTH, Fixture, PIN, SIGN, Template};
 use cryptoki_sys::*;
-use jpki_pkcs11::config::CaCertificates;
-use jpki_pkcs11::vendor;
 
 /// Class, ID and label of what is found, in the order of the alphabet, without the profiles.
-fn shown(stage: &Stage, session: CK_SESSION_HANDLE) -> Vec<String> {
-    let found = stage.find(session, &Template::new()).unwrap();
+fn shown(fixture: &Fixture, session: CK_SESSION_HANDLE) -> Vec<String> {
+    let found = fixture.find(session, &Template::new()).unwrap();
     let objects = found.into_iter().filter_map(|object| {
-        let class = match stage.number(session, object, CKA_CLASS).unwrap() {
+        let class = match fixture.number(session, object, CKA_CLASS).unwrap() {
             CKO_CERTIFICATE => "certificate",
             CKO_PUBLIC_KEY => "public key",
             CKO_PRIVATE_KEY => "private key",
             CKO_PROFILE => return None,
             other => panic!("class {other}"),
         };
-        let id = stage.attribute(session, object, CKA_ID).unwrap();
-        let label = stage.text(session, object, CKA_LABEL).unwrap();
+        let id = fixture.attribute(session, object, CKA_ID).unwrap();
+        let label = fixture.text(session, object, CKA_LABEL).unwrap();
         Some(format!("{class} {id:02x?} {label}"))
     });
     let mut objects: Vec<String> = objects.collect();
@@ -37,9 +27,11 @@ fn shown(stage: &Stage, session: CK_SESSION_HANDLE) -> Vec<String> {
 }
 
 /// The profiles that a token announces.
-fn profiles(stage: &Stage, session: CK_SESSION_HANDLE) -> Vec<CK_PROFILE_ID> {
-    let found = stage.find(session, &Template::class(CKO_PROFILE)).unwrap();
-    let id = |object| stage.number(session, object, CKA_PROFILE_ID).unwrap();
+fn profiles(fixture: &Fixture, session: CK_SESSION_HANDLE) -> Vec<CK_PROFILE_ID> {
+    let found = fixture
+        .find(session, &Template::class(CKO_PROFILE))
+        .unwrap();
+    let id = |object| fixture.number(session, object, CKA_PROFILE_ID).unwrap();
     found.into_iter().map(id).collect()
 }
 
@@ -64,28 +56,28 @@ fn what_is_there_before_and_after_the_login() {
     let sign = [SIGN_CERTIFICATE, SIGN_CA, SIGN_PRIVATE, SIGN_PUBLIC];
     let open = [AUTH_CERTIFICATE, AUTH_CA, SIGN_CA, AUTH_PUBLIC];
     for profile in ["plastic", "iphone", "juki", "expired"] {
-        let stage = Stage::with(profile);
-        let session = stage.open(AUTH);
-        assert_eq!(shown(&stage, session), open, "{profile}");
-        stage.login(session, CKU_USER, PIN).unwrap();
-        assert_eq!(shown(&stage, session), auth, "{profile}");
-        stage.logout(session).unwrap();
-        assert_eq!(shown(&stage, session), open, "{profile}");
+        let fixture = Fixture::with(profile);
+        let session = fixture.open(AUTH);
+        assert_eq!(shown(&fixture, session), open, "{profile}");
+        fixture.login(session, CKU_USER, PIN).unwrap();
+        assert_eq!(shown(&fixture, session), auth, "{profile}");
+        fixture.logout(session).unwrap();
+        assert_eq!(shown(&fixture, session), open, "{profile}");
 
-        assert_eq!(shown(&stage, stage.open(SIGN)), [SIGN_CA], "{profile}");
-        assert_eq!(shown(&stage, stage.logged_in(SIGN)), sign, "{profile}");
+        assert_eq!(shown(&fixture, fixture.open(SIGN)), [SIGN_CA], "{profile}");
+        assert_eq!(shown(&fixture, fixture.logged_in(SIGN)), sign, "{profile}");
     }
 }
 
 #[test]
 fn an_android_phone_hides_its_certificate() {
-    let stage = Stage::with("android");
-    let session = stage.open(AUTH);
-    assert_eq!(shown(&stage, session), [AUTH_CA, SIGN_CA]);
-    assert!(!profiles(&stage, session).contains(&CKP_PUBLIC_CERTIFICATES_TOKEN));
-    stage.login(session, CKU_USER, PIN).unwrap();
+    let fixture = Fixture::with("android");
+    let session = fixture.open(AUTH);
+    assert_eq!(shown(&fixture, session), [AUTH_CA, SIGN_CA]);
+    assert!(!profiles(&fixture, session).contains(&CKP_PUBLIC_CERTIFICATES_TOKEN));
+    fixture.login(session, CKU_USER, PIN).unwrap();
     assert_eq!(
-        shown(&stage, session),
+        shown(&fixture, session),
         [
             AUTH_CERTIFICATE,
             AUTH_CA,
@@ -95,8 +87,8 @@ fn an_android_phone_hides_its_certificate() {
         ]
     );
     for class in [CKO_CERTIFICATE, CKO_PUBLIC_KEY] {
-        let object = stage.find_one(session, &Template::class(class).bytes(CKA_ID, &[1]));
-        assert_eq!(stage.flag(session, object, CKA_PRIVATE), Ok(true));
+        let object = fixture.find_one(session, &Template::class(class).bytes(CKA_ID, &[1]));
+        assert_eq!(fixture.flag(session, object, CKA_PRIVATE), Ok(true));
     }
 }
 
@@ -104,30 +96,30 @@ fn an_android_phone_hides_its_certificate() {
 fn a_child_has_no_signature_key() {
     for absent in ["nofile", "empty", "blank"] {
         // The password of a real one is locked; that the token is empty must not hang on that.
-        let stage = Stage::with(&format!("child,sign-tries=5,absent={absent}"));
-        let session = stage.logged_in(SIGN);
-        assert_eq!(shown(&stage, session), [SIGN_CA], "{absent}");
+        let fixture = Fixture::with(&format!("child,sign-tries=5,absent={absent}"));
+        let session = fixture.logged_in(SIGN);
+        assert_eq!(shown(&fixture, session), [SIGN_CA], "{absent}");
     }
-    let stage = Stage::with("child");
-    assert_eq!(shown(&stage, stage.open(SIGN)), [SIGN_CA]);
-    let session = stage.open(AUTH);
-    assert!(shown(&stage, session).contains(&AUTH_CERTIFICATE.to_owned()));
+    let fixture = Fixture::with("child");
+    assert_eq!(shown(&fixture, fixture.open(SIGN)), [SIGN_CA]);
+    let session = fixture.open(AUTH);
+    assert!(shown(&fixture, session).contains(&AUTH_CERTIFICATE.to_owned()));
 }
 
 #[test]
 fn the_public_certificates_profile_is_claimed_only_where_it_is_true() {
-    let stage = Stage::plastic();
-    let session = stage.open(AUTH);
-    assert!(profiles(&stage, session).contains(&CKP_PUBLIC_CERTIFICATES_TOKEN));
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    assert!(profiles(&fixture, session).contains(&CKP_PUBLIC_CERTIFICATES_TOKEN));
     let claim = Template::class(CKO_PROFILE)
         .number(CKA_PROFILE_ID, CKP_PUBLIC_CERTIFICATES_TOKEN)
         .flag(CKA_TOKEN, true);
-    stage.find_one(session, &claim);
+    fixture.find_one(session, &claim);
     // NSS matches keys to certificates by this.
-    let key = stage.public_key(session);
-    assert_eq!(stage.attribute(session, key, CKA_ID), Ok(vec![1]));
-    let sign = stage.logged_in(SIGN);
-    assert!(!profiles(&stage, sign).contains(&CKP_PUBLIC_CERTIFICATES_TOKEN));
+    let key = fixture.public_key(session);
+    assert_eq!(fixture.attribute(session, key, CKA_ID), Ok(vec![1]));
+    let sign = fixture.logged_in(SIGN);
+    assert!(!profiles(&fixture, sign).contains(&CKP_PUBLIC_CERTIFICATES_TOKEN));
 }
 
 #[test]
@@ -165,35 +157,35 @@ fn each_object_is_found_by_each_of_its_attributes() {
         CKA_LOCAL,
         CKA_PROFILE_ID,
     ];
-    let stage = Stage::plastic();
+    let fixture = Fixture::plastic();
     for slot in [AUTH, SIGN] {
-        let session = stage.logged_in(slot);
-        for object in stage.find(session, &Template::new()).unwrap() {
+        let session = fixture.logged_in(slot);
+        for object in fixture.find(session, &Template::new()).unwrap() {
             let mut all = Template::new();
             for kind in kinds {
-                let Ok(value) = stage.attribute(session, object, kind) else {
+                let Ok(value) = fixture.attribute(session, object, kind) else {
                     continue;
                 };
                 let one = Template::new().bytes(kind, &value);
-                let found = stage.find(session, &one).unwrap();
+                let found = fixture.find(session, &one).unwrap();
                 assert!(found.contains(&object), "{kind:#x}");
                 let mut other = value.clone();
                 other.push(0);
                 let other = Template::new().bytes(kind, &other);
-                let found = stage.find(session, &other).unwrap();
+                let found = fixture.find(session, &other).unwrap();
                 assert!(!found.contains(&object), "{kind:#x}");
                 all = all.bytes(kind, &value);
             }
-            assert_eq!(stage.find(session, &all), Ok(vec![object]));
+            assert_eq!(fixture.find(session, &all), Ok(vec![object]));
         }
     }
 }
 
 #[test]
 fn what_is_never_told() {
-    let stage = Stage::plastic();
-    let session = stage.logged_in(AUTH);
-    let key = stage.private_key(session);
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
+    let key = fixture.private_key(session);
     for kind in [
         CKA_PRIVATE_EXPONENT,
         CKA_PRIME_1,
@@ -202,13 +194,13 @@ fn what_is_never_told() {
         CKA_EXPONENT_2,
         CKA_COEFFICIENT,
     ] {
-        let told = stage.attribute(session, key, kind);
+        let told = fixture.attribute(session, key, kind);
         assert_eq!(told, Err(CKR_ATTRIBUTE_SENSITIVE), "{kind:#x}");
     }
-    let told = stage.attribute(session, key, CKA_VALUE);
+    let told = fixture.attribute(session, key, CKA_VALUE);
     assert_eq!(told, Err(CKR_ATTRIBUTE_TYPE_INVALID));
     let (answer, lengths) =
-        stage.attribute_lengths(session, key, &[CKA_PRIME_1, CKA_ID, 0x7777, CKA_MODULUS]);
+        fixture.attribute_lengths(session, key, &[CKA_PRIME_1, CKA_ID, 0x7777, CKA_MODULUS]);
     assert_eq!(answer, Err(CKR_ATTRIBUTE_SENSITIVE));
     let none = CK_UNAVAILABLE_INFORMATION;
     assert_eq!(lengths, [none, 1, none, 256]);
@@ -216,42 +208,42 @@ fn what_is_never_told() {
 
 #[test]
 fn handles_last_as_long_as_the_card_is_in_and_no_longer() {
-    let stage = Stage::plastic();
-    let (one, two) = (stage.open(AUTH), stage.open(AUTH));
-    let everything = |session| stage.find(session, &Template::new()).unwrap();
+    let fixture = Fixture::plastic();
+    let (one, two) = (fixture.open(AUTH), fixture.open(AUTH));
+    let everything = |session| fixture.find(session, &Template::new()).unwrap();
     let before = everything(one);
     assert_eq!(before, everything(two));
-    let other_token = stage.open(SIGN);
-    let strange = stage.attribute(other_token, before[0], CKA_CLASS);
+    let other_token = fixture.open(SIGN);
+    let strange = fixture.attribute(other_token, before[0], CKA_CLASS);
     assert_eq!(strange, Err(CKR_OBJECT_HANDLE_INVALID));
-    stage.take_out();
-    stage.put_back();
-    let session = stage.open(AUTH);
+    fixture.take_out();
+    fixture.put_back();
+    let session = fixture.open(AUTH);
     let after = everything(session);
     assert_eq!(after.len(), before.len());
     for old in before {
         assert!(!after.contains(&old));
-        let dead = stage.attribute(session, old, CKA_CLASS);
+        let dead = fixture.attribute(session, old, CKA_CLASS);
         assert_eq!(dead, Err(CKR_OBJECT_HANDLE_INVALID));
     }
 }
 
 #[test]
 fn a_private_handle_is_worth_nothing_after_the_logout() {
-    let stage = Stage::plastic();
-    let session = stage.logged_in(SIGN);
-    let certificate = stage.find_one(
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(SIGN);
+    let certificate = fixture.find_one(
         session,
         &Template::new().text(CKA_LABEL, &SIGN_CERTIFICATE[17..]),
     );
-    let key = stage.private_key(session);
-    stage.logout(session).unwrap();
+    let key = fixture.private_key(session);
+    fixture.logout(session).unwrap();
     for object in [certificate, key] {
-        let told = stage.attribute(session, object, CKA_SUBJECT);
+        let told = fixture.attribute(session, object, CKA_SUBJECT);
         assert_eq!(told, Err(CKR_OBJECT_HANDLE_INVALID));
     }
     // Its password was right once, but nobody finds the name and the address by searching.
-    let found = stage.find(
+    let found = fixture.find(
         session,
         &Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[2]),
     );
@@ -260,55 +252,55 @@ fn a_private_handle_is_worth_nothing_after_the_logout() {
 
 #[test]
 fn found_in_portions() {
-    let stage = Stage::plastic();
-    let session = stage.open(AUTH);
-    let all = stage.find(session, &Template::new()).unwrap();
-    stage.find_init(session, &Template::new()).unwrap();
-    let mut found = stage.find_next(session, 0).unwrap();
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    let all = fixture.find(session, &Template::new()).unwrap();
+    fixture.find_init(session, &Template::new()).unwrap();
+    let mut found = fixture.find_next(session, 0).unwrap();
     assert!(found.is_empty());
     while found.len() < all.len() {
-        let next = stage.find_next(session, 2).unwrap();
+        let next = fixture.find_next(session, 2).unwrap();
         assert!((1..=2).contains(&next.len()));
         found.extend(next);
     }
-    assert_eq!(stage.find_next(session, 2), Ok(vec![]));
+    assert_eq!(fixture.find_next(session, 2), Ok(vec![]));
     assert_eq!(found, all);
-    stage.find_final(session).unwrap();
+    fixture.find_final(session).unwrap();
     assert_eq!(
-        stage.find_final(session),
+        fixture.find_final(session),
         Err(CKR_OPERATION_NOT_INITIALIZED)
     );
 }
 
 #[test]
 fn the_cards_objects_cannot_be_changed() {
-    let stage = Stage::plastic();
-    let session = stage.logged_in(AUTH);
-    for object in stage.find(session, &Template::new()).unwrap() {
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
+    for object in fixture.find(session, &Template::new()).unwrap() {
         let label = Template::new().text(CKA_LABEL, "mine");
-        let set = stage.set_attributes(session, object, &label);
+        let set = fixture.set_attributes(session, object, &label);
         assert_eq!(set, Err(CKR_ACTION_PROHIBITED));
-        let destroyed = stage.destroy_object(session, object);
+        let destroyed = fixture.destroy_object(session, object);
         assert_eq!(destroyed, Err(CKR_ACTION_PROHIBITED));
     }
-    let key = stage.private_key(session);
-    let copy = stage.copy_object(session, key, &Template::new());
+    let key = fixture.private_key(session);
+    let copy = fixture.copy_object(session, key, &Template::new());
     assert_eq!(copy, Err(CKR_ACTION_PROHIBITED));
 }
 
 #[test]
 fn authorities_can_be_hidden() {
-    let stage = Stage::configured("plastic", |config| {
+    let fixture = Fixture::configured("plastic", |config| {
         config.ca_certificates = CaCertificates::Off;
     });
     assert_eq!(
-        shown(&stage, stage.open(AUTH)),
+        shown(&fixture, fixture.open(AUTH)),
         [AUTH_CERTIFICATE, AUTH_PUBLIC]
     );
-    drop(stage);
-    let stage = Stage::configured("plastic", |config| config.program = "ssh-agent".to_owned());
+    drop(fixture);
+    let fixture = Fixture::configured("plastic", |config| config.program = "ssh-agent".to_owned());
     assert_eq!(
-        shown(&stage, stage.open(AUTH)),
+        shown(&fixture, fixture.open(AUTH)),
         [AUTH_CERTIFICATE, AUTH_PUBLIC]
     );
 }
@@ -321,22 +313,24 @@ fn the_card_itself_as_an_object() {
         ("iphone", vendor::JPKI_CARD_IPHONE),
         ("juki", vendor::JPKI_CARD_JUKI),
     ] {
-        let stage = Stage::with(profile);
-        let session = stage.open(SIGN);
-        stage.login(session, CKU_USER, b"WRONG1").unwrap_err();
-        let object = stage.find_one(session, &Template::class(CKO_HW_FEATURE));
-        let number = |kind| stage.number(session, object, kind).unwrap();
+        let fixture = Fixture::with(profile);
+        let session = fixture.open(SIGN);
+        fixture.login(session, CKU_USER, b"WRONG1").unwrap_err();
+        let object = fixture.find_one(session, &Template::class(CKO_HW_FEATURE));
+        let number = |kind| fixture.number(session, object, kind).unwrap();
         assert_eq!(number(CKA_HW_FEATURE_TYPE), vendor::CKH_JPKI_CARD);
         assert_eq!(number(vendor::CKA_JPKI_CARD_KIND), kind);
         assert_eq!(number(vendor::CKA_JPKI_PIN_TRIES_LEFT), 4);
         assert_eq!(number(vendor::CKA_JPKI_PIN_TRIES_MAX), 5);
         let end = vendor::CKA_JPKI_CERTIFICATE_END_DATE;
-        assert_eq!(stage.attribute(session, object, end), Ok(vec![]));
-        stage.login(session, CKU_USER, common::PASSWORD).unwrap();
-        let date = stage.text(session, object, end).unwrap();
+        assert_eq!(fixture.attribute(session, object, end), Ok(vec![]));
+        fixture
+            .login(session, CKU_USER, crate::common::PASSWORD)
+            .unwrap();
+        let date = fixture.text(session, object, end).unwrap();
         assert!(date.len() == 8 && date.starts_with("20"), "{date}");
         // Only for those who ask for the class.
-        let all = stage.find(session, &Template::new()).unwrap();
+        let all = fixture.find(session, &Template::new()).unwrap();
         assert!(!all.contains(&object));
     }
 }

@@ -1,23 +1,12 @@
 //! The OASIS profiles: runs test cases written in the XML of the Profiles document against the
-//! authentication token. Our own stand in tests/profiles; the folder named by OASIS_TEST_CASES
+//! authentication token. Our own stand in tests/it/api/profiles; the folder named by OASIS_TEST_CASES
 //! (`working/doc/profiles/test-cases/pkcs11-v3.2/mandatory` of the public repository
 //! oasis-tcs/pkcs11) is run too, with what its keys are called here.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "helpers of tests fail like tests"
-)]
-
-mod common;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use common::{Caller, Mechanism, PIN, Stage, Template, proof};
+use crate::common::{Caller, Fixture, Mechanism, PIN, Template, proof};
 use cryptoki_sys::*;
 use roxmltree::{Document, Node};
 
@@ -29,7 +18,7 @@ const CALLED_HERE: &[(&str, &str)] = &[
 
 #[test]
 fn our_token_passes_the_four_profiles_that_it_announces() {
-    let cases = xml_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/profiles"));
+    let cases = xml_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/api/profiles"));
     assert_eq!(cases.len(), 4);
     for case in cases {
         Run::of(&case);
@@ -59,7 +48,7 @@ fn xml_files(folder: &Path) -> Vec<PathBuf> {
 
 /// One test case under way: the calls, and what the symbols stand for.
 struct Run {
-    stage: Stage,
+    fixture: Fixture,
     symbols: HashMap<String, CK_ULONG>,
     mechanism: Option<CK_MECHANISM_TYPE>,
     place: String,
@@ -70,7 +59,7 @@ impl Run {
         let text = std::fs::read_to_string(file).unwrap();
         let document = Document::parse(&text).unwrap();
         let mut run = Run {
-            stage: Stage::plastic(),
+            fixture: Fixture::plastic(),
             symbols: HashMap::new(),
             mechanism: None,
             place: String::new(),
@@ -92,7 +81,7 @@ impl Run {
     }
 
     fn step(&mut self, call: Node<'_, '_>, result: Node<'_, '_>) {
-        let caller: Caller = self.stage.caller();
+        let caller: Caller = self.fixture.caller();
         let (slot, session) = (self.symbol("SlotList.SlotID[0]"), self.symbol("Session"));
         let done = match call.tag_name().name() {
             // The stage has initialised already.
@@ -202,7 +191,7 @@ impl Run {
         {
             let name = attribute.attribute("type").unwrap();
             let kind = constant(&format!("CKA_{name}"));
-            let told = self.stage.attribute(session, object, kind)?;
+            let told = self.fixture.attribute(session, object, kind)?;
             match (attribute.attribute("value"), attribute.attribute("length")) {
                 (Some(wanted), _) if kind == CKA_LABEL && wanted.starts_with("User") => {
                     assert_eq!(told, wanted.as_bytes(), "{}", self.place);
@@ -221,10 +210,10 @@ impl Run {
     /// The signature is the token's, over the data that were given.
     fn check(&self, session: CK_SESSION_HANDLE, data: &[u8], signature: &[u8]) {
         let certificate = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]);
-        let certificate = self.stage.find_one(session, &certificate);
+        let certificate = self.fixture.find_one(session, &certificate);
         let key = proof::key_of(
             &self
-                .stage
+                .fixture
                 .attribute(session, certificate, CKA_VALUE)
                 .unwrap(),
         );

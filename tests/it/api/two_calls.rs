@@ -2,24 +2,14 @@
 //! one byte short, exact, larger (PKCS#11 3.2, 5.2). It expects that a question and a buffer that is
 //! too small touch no card, write nothing, tell the length and leave the operation as it was.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail like tests"
-)]
-
-mod common;
-
-use common::{AUTH, Mechanism, PIN, Stage, Template};
+use crate::common::{AUTH, Fixture, Mechanism, PIN, Template};
 use cryptoki_sys::*;
 
 /// A function with its output, ready to be called.
 struct Row {
     name: &'static str,
     /// Makes the operation ready; gives what the call needs.
-    prepare: fn(&Stage) -> Ready,
+    prepare: fn(&Fixture) -> Ready,
     call: fn(&CK_FUNCTION_LIST_3_2, Ready, *mut CK_BYTE, *mut CK_ULONG) -> CK_RV,
     /// Bytes of one element of the output.
     element: usize,
@@ -49,33 +39,33 @@ fn data() -> (*mut CK_BYTE, CK_ULONG) {
     (DATA.as_ptr().cast_mut(), DATA.len() as CK_ULONG)
 }
 
-fn logged_in(stage: &Stage) -> Ready {
-    let session = stage.logged_in(AUTH);
-    let object = stage.private_key(session);
+fn logged_in(fixture: &Fixture) -> Ready {
+    let session = fixture.logged_in(AUTH);
+    let object = fixture.private_key(session);
     Ready { session, object }
 }
 
-fn signing(stage: &Stage) -> Ready {
-    let ready = logged_in(stage);
+fn signing(fixture: &Fixture) -> Ready {
+    let ready = logged_in(fixture);
     let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-    stage
+    fixture
         .sign_init(ready.session, &mechanism, ready.object)
         .unwrap();
     ready
 }
 
-fn signing_messages(stage: &Stage) -> Ready {
-    let ready = logged_in(stage);
+fn signing_messages(fixture: &Fixture) -> Ready {
+    let ready = logged_in(fixture);
     let mechanism = Mechanism::card_pss(CKM_SHA256_RSA_PKCS_PSS);
-    stage
+    fixture
         .message_sign_init(ready.session, &mechanism, ready.object)
         .unwrap();
     ready
 }
 
-fn digesting(stage: &Stage) -> Ready {
-    let session = stage.open(AUTH);
-    stage
+fn digesting(fixture: &Fixture) -> Ready {
+    let session = fixture.open(AUTH);
+    fixture
         .digest_init(session, &Mechanism::plain(CKM_SHA384))
         .unwrap();
     Ready { session, object: 0 }
@@ -84,15 +74,15 @@ fn digesting(stage: &Stage) -> Ready {
 /// The signature that is to be read back, made once.
 static SIGNATURE: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
 
-fn recovering(stage: &Stage) -> Ready {
-    let ready = logged_in(stage);
+fn recovering(fixture: &Fixture) -> Ready {
+    let ready = logged_in(fixture);
     let mechanism = Mechanism::plain(CKM_RSA_PKCS);
-    let signed = stage
+    let signed = fixture
         .sign_once(ready.session, &mechanism, ready.object, DATA)
         .unwrap();
     SIGNATURE.get_or_init(|| signed);
-    let key = stage.public_key(ready.session);
-    stage
+    let key = fixture.public_key(ready.session);
+    fixture
         .verify_recover_init(ready.session, &mechanism, key)
         .unwrap();
     ready
@@ -101,8 +91,8 @@ fn recovering(stage: &Stage) -> Ready {
 const TABLE: &[Row] = &[
     Row {
         name: "C_GetSlotList",
-        prepare: |stage| Ready {
-            session: stage.open(AUTH),
+        prepare: |fixture| Ready {
+            session: fixture.open(AUTH),
             object: 0,
         },
         call: |list, _, place, length| call!(list.C_GetSlotList(CK_TRUE, place.cast(), length)),
@@ -111,8 +101,8 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "C_GetMechanismList",
-        prepare: |stage| Ready {
-            session: stage.open(AUTH),
+        prepare: |fixture| Ready {
+            session: fixture.open(AUTH),
             object: 0,
         },
         call: |list, _, place, length| call!(list.C_GetMechanismList(AUTH, place.cast(), length)),
@@ -121,8 +111,8 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "C_GetInterfaceList",
-        prepare: |stage| Ready {
-            session: stage.open(AUTH),
+        prepare: |fixture| Ready {
+            session: fixture.open(AUTH),
             object: 0,
         },
         call: |list, _, place, length| call!(list.C_GetInterfaceList(place.cast(), length)),
@@ -141,9 +131,9 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "C_SignFinal",
-        prepare: |stage| {
-            let ready = signing(stage);
-            stage.sign_update(ready.session, DATA).unwrap();
+        prepare: |fixture| {
+            let ready = signing(fixture);
+            fixture.sign_update(ready.session, DATA).unwrap();
             ready
         },
         call: |list, ready, place, length| call!(list.C_SignFinal(ready.session, place, length)),
@@ -163,10 +153,10 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "C_SignMessageNext",
-        prepare: |stage| {
-            let ready = signing_messages(stage);
-            stage.sign_message_begin(ready.session).unwrap();
-            stage.sign_message_next(ready.session, DATA).unwrap();
+        prepare: |fixture| {
+            let ready = signing_messages(fixture);
+            fixture.sign_message_begin(ready.session).unwrap();
+            fixture.sign_message_next(ready.session, DATA).unwrap();
             ready
         },
         call: |list, ready, place, length| {
@@ -189,9 +179,9 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "C_DigestFinal",
-        prepare: |stage| {
-            let ready = digesting(stage);
-            stage.digest_update(ready.session, DATA).unwrap();
+        prepare: |fixture| {
+            let ready = digesting(fixture);
+            fixture.digest_update(ready.session, DATA).unwrap();
             ready
         },
         call: |list, ready, place, length| call!(list.C_DigestFinal(ready.session, place, length)),
@@ -217,7 +207,7 @@ const FILLER: u8 = 0xA5;
 /// One call with a buffer of so many elements (`None`: no buffer): code, length told, buffer with a
 /// margin behind it, APDUs.
 fn call(
-    stage: &Stage,
+    fixture: &Fixture,
     row: &Row,
     ready: Ready,
     room: Option<usize>,
@@ -230,8 +220,8 @@ fn call(
     } else {
         std::ptr::null_mut()
     };
-    let list = stage.caller().list;
-    let (rv, apdus) = stage.apdus(|| (row.call)(list, ready, place, &mut length));
+    let list = fixture.caller().list;
+    let (rv, apdus) = fixture.apdus(|| (row.call)(list, ready, place, &mut length));
     (rv, usize::try_from(length).unwrap(), buffer, apdus)
 }
 
@@ -241,14 +231,14 @@ fn untouched(bytes: &[u8]) -> bool {
 
 #[test]
 fn every_output_with_every_buffer() {
-    let stage = Stage::plastic();
+    let fixture = Fixture::plastic();
     for row in TABLE {
-        let ready = (row.prepare)(&stage);
-        let (rv, needed, buffer, apdus) = call(&stage, row, ready, None);
+        let ready = (row.prepare)(&fixture);
+        let (rv, needed, buffer, apdus) = call(&fixture, row, ready, None);
         assert_eq!((rv, apdus), (CKR_OK, 0), "{}: the question", row.name);
         assert!(needed > 0 && untouched(&buffer), "{}", row.name);
         for room in [0, needed - 1] {
-            let (rv, told, buffer, apdus) = call(&stage, row, ready, Some(room));
+            let (rv, told, buffer, apdus) = call(&fixture, row, ready, Some(room));
             assert_eq!(
                 (rv, apdus),
                 (CKR_BUFFER_TOO_SMALL, 0),
@@ -258,7 +248,7 @@ fn every_output_with_every_buffer() {
             assert_eq!(told, needed, "{}: room for {room}", row.name);
             assert!(untouched(&buffer), "{}: wrote into {room}", row.name);
         }
-        let (rv, told, buffer, apdus) = call(&stage, row, ready, Some(needed));
+        let (rv, told, buffer, apdus) = call(&fixture, row, ready, Some(needed));
         assert_eq!(
             (rv, told, apdus),
             (CKR_OK, needed, row.apdus),
@@ -267,13 +257,13 @@ fn every_output_with_every_buffer() {
         );
         let (output, margin) = buffer.split_at(needed * row.element);
         assert!(!untouched(output) && untouched(margin), "{}", row.name);
-        stage.close_all_sessions(AUTH).unwrap();
+        fixture.close_all_sessions(AUTH).unwrap();
         // And with more room than is needed, in a fresh operation.
-        let ready = (row.prepare)(&stage);
-        let (rv, told, buffer, _) = call(&stage, row, ready, Some(needed + 5));
+        let ready = (row.prepare)(&fixture);
+        let (rv, told, buffer, _) = call(&fixture, row, ready, Some(needed + 5));
         assert_eq!((rv, told), (CKR_OK, needed), "{}: larger", row.name);
         assert!(untouched(&buffer[needed * row.element..]), "{}", row.name);
-        stage.close_all_sessions(AUTH).unwrap();
+        fixture.close_all_sessions(AUTH).unwrap();
     }
 }
 
@@ -281,10 +271,10 @@ fn every_output_with_every_buffer() {
 /// that it does not have, one for its length.
 #[test]
 fn attributes_go_on_after_an_error() {
-    let stage = Stage::plastic();
-    let session = stage.open(AUTH);
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
     let certificate = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]);
-    let certificate = stage.find_one(session, &certificate);
+    let certificate = fixture.find_one(session, &certificate);
     let (mut id, mut value, mut label) = ([FILLER; 4], [FILLER; 8], [FILLER; 31]);
     let ask = |type_, place: &mut [u8]| CK_ATTRIBUTE {
         type_,
@@ -302,7 +292,7 @@ fn attributes_go_on_after_an_error() {
         },
         ask(CKA_LABEL, &mut label),
     ];
-    let list = stage.caller().list;
+    let list = fixture.caller().list;
     let (place, count) = (template.as_mut_ptr(), template.len() as CK_ULONG);
     let rv = call!(list.C_GetAttributeValue(session, certificate, place, count));
     assert!(
@@ -315,5 +305,5 @@ fn attributes_go_on_after_an_error() {
     assert!(lengths[3] > 20, "the subject's length: {}", lengths[3]);
     assert_eq!((id, value), ([1, FILLER, FILLER, FILLER], [FILLER; 8]));
     assert_eq!(&label, b"User Authentication Certificate");
-    assert_eq!(stage.login(session, CKU_USER, PIN), Ok(()));
+    assert_eq!(fixture.login(session, CKU_USER, PIN), Ok(()));
 }

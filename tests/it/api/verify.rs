@@ -1,18 +1,8 @@
 //! What is done in software or by no key: verifying, hashing, random numbers (PKCS#11 3.2, 5.12,
 //! 5.15, 5.16 and 5.19). What belongs here: right answers, and what they cost the card.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail like tests"
-)]
-
-mod common;
-
-use common::proof::data_for;
-use common::{AUTH, Mechanism, SIGN, Stage, Template};
+use crate::common::proof::data_for;
+use crate::common::{AUTH, Fixture, Mechanism, SIGN, Template};
 use cryptoki_sys::*;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
@@ -30,30 +20,30 @@ const ALL: [CK_MECHANISM_TYPE; 8] = [
 
 /// A session of the authentication token with the card's public key and the same one as a session
 /// object.
-fn keys(stage: &Stage) -> (CK_SESSION_HANDLE, CK_OBJECT_HANDLE, [CK_OBJECT_HANDLE; 2]) {
-    let session = stage.logged_in(AUTH);
-    let (private, public) = (stage.private_key(session), stage.public_key(session));
-    let value = |kind| stage.attribute(session, public, kind).unwrap();
+fn keys(fixture: &Fixture) -> (CK_SESSION_HANDLE, CK_OBJECT_HANDLE, [CK_OBJECT_HANDLE; 2]) {
+    let session = fixture.logged_in(AUTH);
+    let (private, public) = (fixture.private_key(session), fixture.public_key(session));
+    let value = |kind| fixture.attribute(session, public, kind).unwrap();
     let template = Template::class(CKO_PUBLIC_KEY)
         .number(CKA_KEY_TYPE, CKK_RSA)
         .bytes(CKA_MODULUS, &value(CKA_MODULUS))
         .bytes(CKA_PUBLIC_EXPONENT, &value(CKA_PUBLIC_EXPONENT));
-    let own = stage.create_object(session, &template).unwrap();
+    let own = fixture.create_object(session, &template).unwrap();
     (session, private, [public, own])
 }
 
 #[test]
 fn good_and_bad_signatures_in_every_way_to_verify() {
-    let stage = Stage::plastic();
-    let (session, private, publics) = keys(&stage);
+    let fixture = Fixture::plastic();
+    let (session, private, publics) = keys(&fixture);
     for kind in ALL {
         let (mechanism, data) = (Mechanism::usual(kind), data_for(kind));
-        let good = stage
+        let good = fixture
             .sign_once(session, &mechanism, private, &data)
             .unwrap();
         let mut bad = good.clone();
         bad[200] ^= 1;
-        let ((), apdus) = stage.apdus(|| {
+        let ((), apdus) = fixture.apdus(|| {
             for key in publics {
                 for (signature, expected) in [
                     (&good[..], Ok(())),
@@ -61,38 +51,41 @@ fn good_and_bad_signatures_in_every_way_to_verify() {
                     (&good[..255], Err(CKR_SIGNATURE_LEN_RANGE)),
                     (&[], Err(CKR_SIGNATURE_LEN_RANGE)),
                 ] {
-                    stage.verify_init(session, &mechanism, key).unwrap();
-                    assert_eq!(stage.verify(session, &data, signature), expected);
+                    fixture.verify_init(session, &mechanism, key).unwrap();
+                    assert_eq!(fixture.verify(session, &data, signature), expected);
 
-                    stage.verify_init(session, &mechanism, key).unwrap();
+                    fixture.verify_init(session, &mechanism, key).unwrap();
                     for part in data.chunks(9) {
-                        stage.verify_update(session, part).unwrap();
+                        fixture.verify_update(session, part).unwrap();
                     }
-                    assert_eq!(stage.verify_final(session, signature), expected);
+                    assert_eq!(fixture.verify_final(session, signature), expected);
 
-                    let begin = || stage.verify_signature_init(session, &mechanism, key, signature);
+                    let begin =
+                        || fixture.verify_signature_init(session, &mechanism, key, signature);
                     // A signature that is given first is refused first, if its length is wrong.
-                    let whole = begin().and_then(|()| stage.verify_signature(session, &data));
+                    let whole = begin().and_then(|()| fixture.verify_signature(session, &data));
                     assert_eq!(whole, expected);
                     let parts = begin().and_then(|()| {
                         for part in data.chunks(9) {
-                            stage.verify_signature_update(session, part)?;
+                            fixture.verify_signature_update(session, part)?;
                         }
-                        stage.verify_signature_final(session)
+                        fixture.verify_signature_final(session)
                     });
                     assert_eq!(parts, expected);
 
-                    stage.message_verify_init(session, &mechanism, key).unwrap();
-                    assert_eq!(stage.verify_message(session, &data, signature), expected);
-                    stage.verify_message_begin(session).unwrap();
+                    fixture
+                        .message_verify_init(session, &mechanism, key)
+                        .unwrap();
+                    assert_eq!(fixture.verify_message(session, &data, signature), expected);
+                    fixture.verify_message_begin(session).unwrap();
                     let (start, end) = data.split_at(5);
-                    stage.verify_message_next(session, start, None).unwrap();
-                    let told = stage.verify_message_next(session, end, Some(signature));
+                    fixture.verify_message_next(session, start, None).unwrap();
+                    let told = fixture.verify_message_next(session, end, Some(signature));
                     // An empty signature is none: more parts follow.
                     if !signature.is_empty() {
                         assert_eq!(told, expected);
                     }
-                    stage.session_cancel(session, CKF_MESSAGE_VERIFY).unwrap();
+                    fixture.session_cancel(session, CKF_MESSAGE_VERIFY).unwrap();
                 }
             }
         });
@@ -102,56 +95,56 @@ fn good_and_bad_signatures_in_every_way_to_verify() {
 
 #[test]
 fn without_a_login() {
-    let stage = Stage::plastic();
-    let session = stage.logged_in(AUTH);
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
     let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-    let private = stage.private_key(session);
-    let signature = stage
+    let private = fixture.private_key(session);
+    let signature = fixture
         .sign_once(session, &mechanism, private, b"data")
         .unwrap();
-    stage.logout(session).unwrap();
-    let key = stage.public_key(session);
-    stage.verify_init(session, &mechanism, key).unwrap();
-    assert_eq!(stage.verify(session, b"data", &signature), Ok(()));
-    stage.verify_init(session, &mechanism, key).unwrap();
+    fixture.logout(session).unwrap();
+    let key = fixture.public_key(session);
+    fixture.verify_init(session, &mechanism, key).unwrap();
+    assert_eq!(fixture.verify(session, b"data", &signature), Ok(()));
+    fixture.verify_init(session, &mechanism, key).unwrap();
     assert_eq!(
-        stage.verify(session, b"other", &signature),
+        fixture.verify(session, b"other", &signature),
         Err(CKR_SIGNATURE_INVALID)
     );
 }
 
 #[test]
 fn a_private_key_does_not_verify() {
-    let stage = Stage::plastic();
-    let (session, private, _) = keys(&stage);
-    let begun = stage.verify_init(session, &Mechanism::plain(CKM_RSA_PKCS), private);
+    let fixture = Fixture::plastic();
+    let (session, private, _) = keys(&fixture);
+    let begun = fixture.verify_init(session, &Mechanism::plain(CKM_RSA_PKCS), private);
     assert_eq!(begun, Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
 }
 
 #[test]
 fn what_was_signed_can_be_had_back() {
-    let stage = Stage::plastic();
-    let (session, private, publics) = keys(&stage);
+    let fixture = Fixture::plastic();
+    let (session, private, publics) = keys(&fixture);
     let rsa = Mechanism::plain(CKM_RSA_PKCS);
-    let signature = stage.sign_once(session, &rsa, private, b"data").unwrap();
+    let signature = fixture.sign_once(session, &rsa, private, b"data").unwrap();
     for key in publics {
-        stage.verify_recover_init(session, &rsa, key).unwrap();
+        fixture.verify_recover_init(session, &rsa, key).unwrap();
         assert_eq!(
-            stage.verify_recover(session, &signature),
+            fixture.verify_recover(session, &signature),
             Ok(b"data".to_vec())
         );
-        stage.verify_recover_init(session, &rsa, key).unwrap();
-        let wrong = stage.verify_recover(session, &[0x55; 256]);
+        fixture.verify_recover_init(session, &rsa, key).unwrap();
+        let wrong = fixture.verify_recover(session, &[0x55; 256]);
         assert_eq!(wrong, Err(CKR_SIGNATURE_INVALID));
     }
 }
 
 #[test]
 fn hashes() {
-    let stage = Stage::plastic();
-    let session = stage.open(SIGN);
+    let fixture = Fixture::plastic();
+    let session = fixture.open(SIGN);
     let data: Vec<u8> = (0..=255).cycle().take(5000).collect();
-    let ((), apdus) = stage.apdus(|| {
+    let ((), apdus) = fixture.apdus(|| {
         for (kind, expected) in [
             (CKM_SHA_1, Sha1::digest(&data).to_vec()),
             (CKM_SHA224, Sha224::digest(&data).to_vec()),
@@ -160,30 +153,30 @@ fn hashes() {
             (CKM_SHA512, Sha512::digest(&data).to_vec()),
         ] {
             let mechanism = Mechanism::plain(kind);
-            stage.digest_init(session, &mechanism).unwrap();
+            fixture.digest_init(session, &mechanism).unwrap();
             // The helper asks for the length first: the operation must survive that.
-            assert_eq!(stage.digest(session, &data).unwrap(), expected);
-            stage.digest_init(session, &mechanism).unwrap();
+            assert_eq!(fixture.digest(session, &data).unwrap(), expected);
+            fixture.digest_init(session, &mechanism).unwrap();
             for part in data.chunks(77) {
-                stage.digest_update(session, part).unwrap();
+                fixture.digest_update(session, part).unwrap();
             }
-            assert_eq!(stage.digest_final(session).unwrap(), expected);
-            let over = stage.digest_final(session);
+            assert_eq!(fixture.digest_final(session).unwrap(), expected);
+            let over = fixture.digest_final(session);
             assert_eq!(over, Err(CKR_OPERATION_NOT_INITIALIZED));
         }
     });
     assert_eq!(apdus, 0);
     for kind in [CKM_MD5, CKM_RSA_PKCS, 0x7777_7777] {
-        let begun = stage.digest_init(session, &Mechanism::plain(kind));
+        let begun = fixture.digest_init(session, &Mechanism::plain(kind));
         assert_eq!(begun, Err(CKR_MECHANISM_INVALID));
     }
 }
 
 #[test]
 fn a_key_is_not_hashed() {
-    let stage = Stage::plastic();
-    let (session, private, publics) = keys(&stage);
-    stage
+    let fixture = Fixture::plastic();
+    let (session, private, publics) = keys(&fixture);
+    fixture
         .digest_init(session, &Mechanism::plain(CKM_SHA256))
         .unwrap();
     for (key, code) in [
@@ -191,25 +184,25 @@ fn a_key_is_not_hashed() {
         (publics[0], CKR_KEY_INDIGESTIBLE),
         (9999, CKR_KEY_HANDLE_INVALID),
     ] {
-        assert_eq!(stage.digest_key(session, key), Err(code));
+        assert_eq!(fixture.digest_key(session, key), Err(code));
     }
 }
 
 #[test]
 fn random_numbers_are_the_cards() {
-    let stage = Stage::plastic();
-    let session = stage.open(AUTH);
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
     for (length, apdus) in [(0, 0), (1, 1), (32, 1), (256, 1), (257, 2), (1000, 4)] {
-        let (bytes, sent) = stage.apdus(|| stage.random(session, length).unwrap());
+        let (bytes, sent) = fixture.apdus(|| fixture.random(session, length).unwrap());
         assert_eq!((bytes.len(), sent), (length, apdus));
     }
-    assert_ne!(stage.random(session, 32), stage.random(session, 32));
-    let mut bytes = stage.random(session, 4096).unwrap();
+    assert_ne!(fixture.random(session, 32), fixture.random(session, 32));
+    let mut bytes = fixture.random(session, 4096).unwrap();
     bytes.sort_unstable();
     bytes.dedup();
     assert!(bytes.len() > 200, "{} values", bytes.len());
     assert_eq!(
-        stage.seed_random(session, b"seed"),
+        fixture.seed_random(session, b"seed"),
         Err(CKR_RANDOM_SEED_NOT_SUPPORTED)
     );
 }

@@ -1,46 +1,37 @@
 //! Every kind of card, from the login to the signature. What belongs here: what a login makes visible, and that
 //! no signature leaves us that is not the card's.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::print_stderr,
-    reason = "helpers of tests fail like tests"
-)]
-
-mod common;
-
-use common::stage::READER;
-use common::{AUTH, Mechanism, PASSWORD, PIN, SIGN, Stage, Template, proof};
+use crate::common::READER;
+use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN, Template, proof};
 use cryptoki_sys::*;
 
 /// What a slot shows of a class.
-fn count(stage: &Stage, session: CK_SESSION_HANDLE, class: CK_OBJECT_CLASS) -> usize {
-    stage.find(session, &Template::class(class)).unwrap().len()
+fn count(fixture: &Fixture, session: CK_SESSION_HANDLE, class: CK_OBJECT_CLASS) -> usize {
+    fixture
+        .find(session, &Template::class(class))
+        .unwrap()
+        .len()
 }
 
 /// The token's own certificate.
-fn own_certificate(stage: &Stage, session: CK_SESSION_HANDLE, slot: CK_SLOT_ID) -> Vec<u8> {
+fn own_certificate(fixture: &Fixture, session: CK_SESSION_HANDLE, slot: CK_SLOT_ID) -> Vec<u8> {
     let id = [slot as u8 + 1];
     let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &id);
-    let object = stage.find_one(session, &template);
-    stage.attribute(session, object, CKA_VALUE).unwrap()
+    let object = fixture.find_one(session, &template);
+    fixture.attribute(session, object, CKA_VALUE).unwrap()
 }
 
 /// Logs in, signs and has the signature checked by somebody else.
-fn signs(stage: &Stage, slot: CK_SLOT_ID, mechanism: CK_MECHANISM_TYPE) {
-    let session = stage.logged_in(slot);
-    let key = stage.private_key(session);
+fn signs(fixture: &Fixture, slot: CK_SLOT_ID, mechanism: CK_MECHANISM_TYPE) {
+    let session = fixture.logged_in(slot);
+    let key = fixture.private_key(session);
     let data = proof::data_for(mechanism);
-    let signature = stage
+    let signature = fixture
         .sign_once(session, &Mechanism::usual(mechanism), key, &data)
         .unwrap();
-    let key = proof::key_of(&own_certificate(stage, session, slot));
+    let key = proof::key_of(&own_certificate(fixture, session, slot));
     assert!(proof::is_signature(mechanism, &key, &data, &signature));
-    stage.close_all_sessions(slot).unwrap();
+    fixture.close_all_sessions(slot).unwrap();
 }
 
 #[test]
@@ -62,42 +53,46 @@ fn cards_that_differ_in_what_they_understand_all_sign() {
         "plastic,warm-reset-clears,no-security-domain",
         "plastic,locked=6983,locked-query=6983",
     ] {
-        let stage = Stage::with(profile);
+        let fixture = Fixture::with(profile);
         for slot in [AUTH, SIGN] {
             for mechanism in [CKM_SHA256_RSA_PKCS, CKM_RSA_PKCS_PSS] {
                 eprintln!("{profile}, slot {slot}, {mechanism:#x}");
-                signs(&stage, slot, mechanism);
+                signs(&fixture, slot, mechanism);
             }
         }
-        assert_eq!(stage.tries(), (3, 5), "{profile}");
+        assert_eq!(fixture.tries(), (3, 5), "{profile}");
     }
 }
 
 #[test]
 fn a_phone_shows_its_certificate_after_the_login() {
-    let stage = Stage::with("android");
-    let session = stage.open(AUTH);
-    assert_eq!(count(&stage, session, CKO_PUBLIC_KEY), 0);
+    let fixture = Fixture::with("android");
+    let session = fixture.open(AUTH);
+    assert_eq!(count(&fixture, session, CKO_PUBLIC_KEY), 0);
     let own = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]);
-    assert_eq!(stage.find(session, &own).unwrap().len(), 0);
-    stage.login(session, CKU_USER, PIN).unwrap();
-    assert_eq!(stage.find(session, &own).unwrap().len(), 1);
-    assert_eq!(count(&stage, session, CKO_PUBLIC_KEY), 1);
-    assert_eq!(count(&stage, session, CKO_PRIVATE_KEY), 1);
-    stage.logout(session).unwrap();
-    assert_eq!(stage.find(session, &own).unwrap().len(), 0, "private again");
+    assert_eq!(fixture.find(session, &own).unwrap().len(), 0);
+    fixture.login(session, CKU_USER, PIN).unwrap();
+    assert_eq!(fixture.find(session, &own).unwrap().len(), 1);
+    assert_eq!(count(&fixture, session, CKO_PUBLIC_KEY), 1);
+    assert_eq!(count(&fixture, session, CKO_PRIVATE_KEY), 1);
+    fixture.logout(session).unwrap();
+    assert_eq!(
+        fixture.find(session, &own).unwrap().len(),
+        0,
+        "private again"
+    );
 }
 
 #[test]
 fn the_signature_certificate_is_seen_by_its_user_alone() {
-    let stage = Stage::plastic();
-    let session = stage.open(SIGN);
+    let fixture = Fixture::plastic();
+    let session = fixture.open(SIGN);
     let own = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[2]);
-    let seen = || stage.find(session, &own).unwrap().len();
+    let seen = || fixture.find(session, &own).unwrap().len();
     assert_eq!(seen(), 0);
-    stage.login(session, CKU_USER, PASSWORD).unwrap();
+    fixture.login(session, CKU_USER, PASSWORD).unwrap();
     assert_eq!(seen(), 1);
-    stage.logout(session).unwrap();
+    fixture.logout(session).unwrap();
     assert_eq!(seen(), 0);
 }
 
@@ -109,91 +104,106 @@ fn a_child_has_no_signature_key() {
         "child,absent=blank",
         "plastic,no-sign-certificate",
     ] {
-        let stage = Stage::with(profile);
-        assert_eq!(stage.slot_list(true).unwrap(), [AUTH, SIGN]);
-        signs(&stage, AUTH, CKM_SHA256_RSA_PKCS);
-        let session = stage.open(SIGN);
-        let login = stage.login(session, CKU_USER, PASSWORD);
+        let fixture = Fixture::with(profile);
+        assert_eq!(fixture.slot_list(true).unwrap(), [AUTH, SIGN]);
+        signs(&fixture, AUTH, CKM_SHA256_RSA_PKCS);
+        let session = fixture.open(SIGN);
+        let login = fixture.login(session, CKU_USER, PASSWORD);
         let expected = if profile.starts_with("child") {
             Err(CKR_PIN_LOCKED)
         } else {
             Ok(())
         };
         assert_eq!(login, expected, "{profile}");
-        assert_eq!(count(&stage, session, CKO_PRIVATE_KEY), 0, "{profile}");
+        assert_eq!(count(&fixture, session, CKO_PRIVATE_KEY), 0, "{profile}");
     }
 }
 
 #[test]
 fn a_card_without_pins_shows_both_locked() {
-    let stage = Stage::with("pinless");
+    let fixture = Fixture::with("pinless");
     for (slot, pin) in [(AUTH, PIN), (SIGN, PASSWORD)] {
-        let session = stage.open(slot);
-        assert_eq!(stage.login(session, CKU_USER, pin), Err(CKR_PIN_LOCKED));
+        let session = fixture.open(slot);
+        assert_eq!(fixture.login(session, CKU_USER, pin), Err(CKR_PIN_LOCKED));
         assert_ne!(
-            stage.token_info(slot).unwrap().flags & CKF_USER_PIN_LOCKED,
+            fixture.token_info(slot).unwrap().flags & CKF_USER_PIN_LOCKED,
             0
         );
     }
-    let counters = stage.counters();
+    let counters = fixture.counters();
     assert_eq!(counters.auth_verifies + counters.sign_verifies, 0);
 }
 
 #[test]
 fn a_renewed_certificate_is_seen_at_the_next_insertion() {
-    let stage = Stage::plastic();
-    let session = stage.logged_in(AUTH);
-    let before = own_certificate(&stage, session, AUTH);
-    stage.take_out();
-    stage
-        .desk
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
+    let before = own_certificate(&fixture, session, AUTH);
+    fixture.take_out();
+    fixture
+        .pcsc
         .reader(READER)
-        .add("card", common::stage::card("plastic,generation=2"));
-    stage.put_back();
-    let session = stage.open(AUTH);
-    let after = own_certificate(&stage, session, AUTH);
+        .add("card", crate::common::card("plastic,generation=2"));
+    fixture.put_back();
+    let session = fixture.open(AUTH);
+    let after = own_certificate(&fixture, session, AUTH);
     assert_ne!(before, after);
-    signs(&stage, AUTH, CKM_SHA256_RSA_PKCS);
+    signs(&fixture, AUTH, CKM_SHA256_RSA_PKCS);
 }
 
 #[test]
 fn an_old_card_takes_pss_back() {
-    let stage = Stage::with("plastic,raw-scheme-only");
-    let session = stage.logged_in(AUTH);
-    assert!(stage.mechanisms(AUTH).unwrap().contains(&CKM_RSA_PKCS_PSS));
-    let key = stage.private_key(session);
+    let fixture = Fixture::with("plastic,raw-scheme-only");
+    let session = fixture.logged_in(AUTH);
+    assert!(
+        fixture
+            .mechanisms(AUTH)
+            .unwrap()
+            .contains(&CKM_RSA_PKCS_PSS)
+    );
+    let key = fixture.private_key(session);
     let pss = Mechanism::card_pss(CKM_RSA_PKCS_PSS);
     assert_eq!(
-        stage.sign_once(session, &pss, key, &[0; 32]),
+        fixture.sign_once(session, &pss, key, &[0; 32]),
         Err(CKR_MECHANISM_INVALID)
     );
-    assert!(!stage.mechanisms(AUTH).unwrap().contains(&CKM_RSA_PKCS_PSS));
+    assert!(
+        !fixture
+            .mechanisms(AUTH)
+            .unwrap()
+            .contains(&CKM_RSA_PKCS_PSS)
+    );
     assert_eq!(
-        stage.mechanism_info(AUTH, CKM_RSA_PKCS_PSS).err(),
+        fixture.mechanism_info(AUTH, CKM_RSA_PKCS_PSS).err(),
         Some(CKR_MECHANISM_INVALID)
     );
     assert_eq!(
-        stage.sign_init(session, &pss, key),
+        fixture.sign_init(session, &pss, key),
         Err(CKR_MECHANISM_INVALID)
     );
-    stage.close_all_sessions(AUTH).unwrap();
-    signs(&stage, AUTH, CKM_SHA256_RSA_PKCS);
+    fixture.close_all_sessions(AUTH).unwrap();
+    signs(&fixture, AUTH, CKM_SHA256_RSA_PKCS);
 }
 
 #[test]
 fn no_wrong_signature_leaves_us() {
-    let stage = Stage::with("plastic,pss-salt=20");
-    let session = stage.logged_in(AUTH);
-    let key = stage.private_key(session);
+    let fixture = Fixture::with("plastic,pss-salt=20");
+    let session = fixture.logged_in(AUTH);
+    let key = fixture.private_key(session);
     let pss = Mechanism::card_pss(CKM_RSA_PKCS_PSS);
     assert_eq!(
-        stage.sign_once(session, &pss, key, &[0; 32]),
+        fixture.sign_once(session, &pss, key, &[0; 32]),
         Err(CKR_MECHANISM_INVALID),
         "a salt of 20 bytes"
     );
-    assert!(!stage.mechanisms(AUTH).unwrap().contains(&CKM_RSA_PKCS_PSS));
     assert!(
-        stage
+        !fixture
+            .mechanisms(AUTH)
+            .unwrap()
+            .contains(&CKM_RSA_PKCS_PSS)
+    );
+    assert!(
+        fixture
             .sign_once(
                 session,
                 &Mechanism::usual(CKM_SHA256_RSA_PKCS),
@@ -203,18 +213,18 @@ fn no_wrong_signature_leaves_us() {
             .is_ok()
     );
 
-    let stage = {
-        drop(stage);
-        Stage::with("plastic,wrong-signatures")
+    let fixture = {
+        drop(fixture);
+        Fixture::with("plastic,wrong-signatures")
     };
     for slot in [AUTH, SIGN] {
-        let session = stage.logged_in(slot);
-        let key = stage.private_key(session);
+        let session = fixture.logged_in(slot);
+        let key = fixture.private_key(session);
         let usual = Mechanism::usual(CKM_SHA256_RSA_PKCS);
         assert_eq!(
-            stage.sign_once(session, &usual, key, b"data"),
+            fixture.sign_once(session, &usual, key, b"data"),
             Err(CKR_DEVICE_ERROR)
         );
-        assert!(!stage.is_open());
+        assert!(!fixture.is_open());
     }
 }

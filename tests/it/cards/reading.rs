@@ -1,17 +1,15 @@
 //! When the card is read and what comes of it (product.md, section 5). What belongs here: searches
 //! that cost nothing, and certificates byte for byte.
 
-mod common;
-
-use common::{AUTH, SIGN, Stage, Template};
+use crate::common::{AUTH, Fixture, SIGN, Template};
 use cryptoki_sys::*;
 use jpki_card_simulator::Card;
 
 #[test]
 fn searches_that_read_nothing() {
-    let stage = Stage::plastic();
-    let sessions = [AUTH, SIGN].map(|slot| stage.open(slot));
-    let ((), apdus) = stage.apdus(|| {
+    let fixture = Fixture::plastic();
+    let sessions = [AUTH, SIGN].map(|slot| fixture.open(slot));
+    let ((), apdus) = fixture.apdus(|| {
         for session in sessions {
             for template in [
                 Template::new(),
@@ -25,8 +23,8 @@ fn searches_that_read_nothing() {
                     .flag(CKA_TOKEN, true)
                     .flag(CKA_PRIVATE, false),
             ] {
-                for object in stage.find(session, &template).unwrap() {
-                    let (answer, _) = stage.attribute_lengths(
+                for object in fixture.find(session, &template).unwrap() {
+                    let (answer, _) = fixture.attribute_lengths(
                         session,
                         object,
                         &[CKA_CLASS, CKA_TOKEN, CKA_LABEL, CKA_PRIVATE, CKA_UNIQUE_ID],
@@ -39,11 +37,11 @@ fn searches_that_read_nothing() {
     assert_eq!(apdus, 0);
     // The authentication certificate was read when the card was opened; its key is in it.
     let session = sessions[0];
-    let ((), apdus) = stage.apdus(|| {
+    let ((), apdus) = fixture.apdus(|| {
         for class in [CKO_CERTIFICATE, CKO_PUBLIC_KEY] {
             let template = Template::class(class).bytes(CKA_ID, &[1]);
-            let object = stage.find_one(session, &template);
-            stage.attribute(session, object, CKA_SUBJECT).unwrap();
+            let object = fixture.find_one(session, &template);
+            fixture.attribute(session, object, CKA_SUBJECT).unwrap();
         }
     });
     assert_eq!(apdus, 0);
@@ -51,12 +49,12 @@ fn searches_that_read_nothing() {
 
 #[test]
 fn a_certificate_is_read_once_in_an_insertion() {
-    let stage = Stage::plastic();
-    let session = stage.open(AUTH);
-    let ca = stage.find_one(session, &Template::new().bytes(CKA_ID, &[3]));
-    let (value, first) = stage.apdus(|| stage.attribute(session, ca, CKA_VALUE).unwrap());
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    let ca = fixture.find_one(session, &Template::new().bytes(CKA_ID, &[3]));
+    let (value, first) = fixture.apdus(|| fixture.attribute(session, ca, CKA_VALUE).unwrap());
     assert!(first > 0);
-    let (again, second) = stage.apdus(|| stage.attribute(session, ca, CKA_VALUE).unwrap());
+    let (again, second) = fixture.apdus(|| fixture.attribute(session, ca, CKA_VALUE).unwrap());
     assert_eq!((value, second), (again, 0));
 }
 
@@ -67,17 +65,17 @@ fn the_certificates_are_the_cards() {
         "plastic,filler=ff",
         "plastic,warns-at-end,read-cap=100",
     ] {
-        let stage = Stage::with(profile);
+        let fixture = Fixture::with(profile);
         let issued = |card: &mut Card| card.credentials().clone();
-        let issued = stage.reader().inserted_card(issued).unwrap();
+        let issued = fixture.reader().inserted_card(issued).unwrap();
         let value = |slot, id: u8| {
-            let session = stage.logged_in(slot);
+            let session = fixture.logged_in(slot);
             let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[id]);
-            let object = stage.find_one(session, &template);
-            let value = stage.attribute(session, object, CKA_VALUE).unwrap();
-            let size = stage.object_size(session, object).unwrap();
+            let object = fixture.find_one(session, &template);
+            let value = fixture.attribute(session, object, CKA_VALUE).unwrap();
+            let size = fixture.object_size(session, object).unwrap();
             assert_eq!(size, value.len() as CK_ULONG);
-            stage.close_all_sessions(slot).unwrap();
+            fixture.close_all_sessions(slot).unwrap();
             value
         };
         assert_eq!(value(AUTH, 1), issued.auth.as_ref().unwrap().certificate);

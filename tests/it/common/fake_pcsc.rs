@@ -7,13 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jpki_card_simulator::VirtualReader;
-use jpki_pkcs11::pcsc::{
+
+use super::module::pcsc::{
     Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
 };
 
 /// The service and its readers. Clones are the same one; give one to the module, keep one.
 #[derive(Clone, Default)]
-pub struct Desk(Arc<Mutex<State>>);
+pub struct FakePcsc(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -53,7 +54,7 @@ struct Turn {
     links: AtomicUsize,
 }
 
-impl Desk {
+impl FakePcsc {
     /// Plugs in a reader, and gives the card in it power, as pcscd does.
     pub fn plug(&self, name: &str, reader: VirtualReader) {
         let mut state = self.state();
@@ -89,7 +90,7 @@ impl Desk {
         place.power();
         place.turn.links.fetch_add(1, Ordering::Relaxed);
         Ok(Link {
-            desk: self.clone(),
+            pcsc: self.clone(),
             resets: place.reader.resets(),
             insertion,
             place,
@@ -117,7 +118,7 @@ impl Desk {
     }
 }
 
-impl Transport for Desk {
+impl Transport for FakePcsc {
     fn survey(&self) -> Result<Vec<ReaderState>, Error> {
         Ok(self
             .places()?
@@ -140,7 +141,7 @@ impl Transport for Desk {
     fn watch(&self) -> Result<Box<dyn Watch>, Error> {
         self.places()?;
         Ok(Box::new(Eyes {
-            desk: self.clone(),
+            pcsc: self.clone(),
             seen: None,
         }))
     }
@@ -162,7 +163,7 @@ impl Place {
 
 /// A shared connection to one card. Dropping it leaves the card as it is.
 pub struct Link {
-    desk: Desk,
+    pcsc: FakePcsc,
     place: Place,
     insertion: InsertionId,
     /// The resets that this connection knows of.
@@ -193,7 +194,7 @@ impl Link {
 
     /// Is the card that we connected to still there, as far as PC/SC can tell?
     fn check(&self) -> Result<(), Error> {
-        let place = self.desk.place(&self.place.name)?;
+        let place = self.pcsc.place(&self.place.name)?;
         if place.epoch != self.place.epoch {
             return Err(Error::NoReader);
         }
@@ -296,7 +297,7 @@ impl Drop for Transaction<'_> {
 
 /// Waits by looking again and again.
 struct Eyes {
-    desk: Desk,
+    pcsc: FakePcsc,
     seen: Option<Vec<ReaderState>>,
 }
 
@@ -304,7 +305,7 @@ impl Watch for Eyes {
     fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
         let end = Instant::now() + timeout;
         loop {
-            let now = self.desk.survey()?;
+            let now = self.pcsc.survey()?;
             if self.seen.as_ref() != Some(&now) {
                 self.seen = Some(now);
                 return Ok(());

@@ -7,11 +7,12 @@ use std::thread::{self, ThreadId};
 
 use cryptoki_sys::*;
 use jpki_card_simulator::{Card, Counters, Profile, Role, VirtualReader};
-use jpki_pkcs11::config::Config;
 
 use super::caller::Caller;
-use super::desk::Desk;
-use super::neighbour::Neighbour;
+use super::config::Config;
+use super::fake_pcsc::FakePcsc;
+use super::module::initialize_with;
+use super::other_client::OtherClient;
 use super::words::Template;
 
 /// The slot of the first reader's authentication token.
@@ -32,45 +33,54 @@ static HOLDER: Mutex<Option<ThreadId>> = Mutex::new(None);
 pub struct Alone(MutexGuard<'static, ()>);
 
 /// The module is initialised while this lives.
-pub struct Stage {
+pub struct Fixture {
     /// The service with its readers.
-    pub desk: Desk,
+    pub pcsc: FakePcsc,
     caller: Caller,
     _alone: Alone,
 }
 
-impl Stage {
+impl Fixture {
     /// One reader with a plastic card.
-    pub fn plastic() -> Stage {
-        Stage::with("plastic")
+    pub fn plastic() -> Fixture {
+        Fixture::with("plastic")
     }
 
     /// One reader with a card of a profile (as the simulator writes it: `plastic,auth-tries=1`).
-    pub fn with(profile: &str) -> Stage {
-        Stage::configured(profile, |_| ())
+    pub fn with(profile: &str) -> Fixture {
+        Fixture::configured(profile, |_| ())
     }
 
     /// The same with other settings.
-    pub fn configured(profile: &str, change: impl FnOnce(&mut Config)) -> Stage {
-        let desk = Desk::default();
-        desk.plug(READER, reader_with(profile));
-        Stage::on(desk, change)
+    pub fn configured(profile: &str, change: impl FnOnce(&mut Config)) -> Fixture {
+        let alone = alone();
+        let pcsc = FakePcsc::default();
+        pcsc.plug(READER, reader_with(profile));
+        Fixture::start(alone, pcsc, change)
     }
 
-    /// Any desk.
-    pub fn on(desk: Desk, change: impl FnOnce(&mut Config)) -> Stage {
-        let alone = alone();
+    /// Any readers.
+    pub fn on(pcsc: FakePcsc, change: impl FnOnce(&mut Config)) -> Fixture {
+        Fixture::start(alone(), pcsc, change)
+    }
+
+    fn start(alone: Alone, pcsc: FakePcsc, change: impl FnOnce(&mut Config)) -> Fixture {
         let mut config = Config::default();
         change(&mut config);
-        super::mount(Box::new(desk.clone()), config).unwrap();
-        let caller = Caller::new();
-        let stage = Stage {
-            desk,
-            caller,
+        let fixture = Fixture {
+            pcsc,
+            caller: Caller::new(),
             _alone: alone,
         };
-        stage.slot_list(false).unwrap();
-        stage
+        fixture.initialize(config).unwrap();
+        fixture.slot_list(false).unwrap();
+        fixture
+    }
+
+    /// `C_Initialize`, on the readers of this fixture.
+    pub fn initialize(&self, config: Config) -> Result<(), CK_RV> {
+        let result = initialize_with(Box::new(self.pcsc.clone()), config);
+        result.map_err(|error| error.rv().code())
     }
 
     /// The caller, to hand to a thread.
@@ -80,12 +90,12 @@ impl Stage {
 
     /// The first reader.
     pub fn reader(&self) -> VirtualReader {
-        self.desk.reader(READER)
+        self.pcsc.reader(READER)
     }
 
     /// Another program with a connection to the card in the first reader.
-    pub fn neighbour(&self) -> Neighbour {
-        Neighbour::at(&self.desk, READER)
+    pub fn other_client(&self) -> OtherClient {
+        OtherClient::at(&self.pcsc, READER)
     }
 
     /// Takes the card out of the first reader.
@@ -161,7 +171,7 @@ impl Stage {
     }
 }
 
-impl Deref for Stage {
+impl Deref for Fixture {
     type Target = Caller;
 
     fn deref(&self) -> &Caller {
@@ -169,7 +179,7 @@ impl Deref for Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for Fixture {
     fn drop(&mut self) {
         // A test that finalized already did no wrong.
         let _ = self.caller.finalize();

@@ -1,4 +1,4 @@
-//! Golden files in `tests/golden`: what was seen is compared with what is written there, or written
+//! Golden files in `tests/it/golden`: what was seen is compared with what is written there, or written
 //! there when `UPDATE_GOLDEN` is set. It never changes a file otherwise.
 
 use std::fmt;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use jpki_card_simulator::VirtualReader;
 use jpki_card_simulator::reader::Event;
 
-use super::stage::Stage;
+use super::fixture::Fixture;
 
 /// Is this what the golden file says?
 pub fn is(file: &str, seen: &str) -> bool {
@@ -17,7 +17,7 @@ pub fn is(file: &str, seen: &str) -> bool {
 
 fn path_of(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
+        .join("tests/it/golden")
         .join(file)
 }
 
@@ -56,9 +56,9 @@ pub struct Script {
 
 impl Script {
     /// An empty one about the first reader of a stage.
-    pub fn new(stage: &Stage) -> Script {
+    pub fn new(fixture: &Fixture) -> Script {
         Script {
-            reader: stage.reader(),
+            reader: fixture.reader(),
             text: String::new(),
             apdus: 0,
         }

@@ -1,15 +1,15 @@
 //! Another program with a connection of its own to the same card. It may do what any program of the
 //! user can. It never holds a transaction longer than one command, unless it is told to.
 
-use super::desk::{Desk, Link, Transaction};
+use super::fake_pcsc::{FakePcsc, Link, Transaction};
 
 /// Another program.
-pub struct Neighbour(Link);
+pub struct OtherClient(Link);
 
-impl Neighbour {
+impl OtherClient {
     /// Connects to the card in a reader.
-    pub fn at(desk: &Desk, reader: &str) -> Neighbour {
-        Neighbour(desk.link(reader).unwrap())
+    pub fn at(pcsc: &FakePcsc, reader: &str) -> OtherClient {
+        OtherClient(pcsc.link(reader).unwrap())
     }
 
     /// Sends one command. A reset by somebody else is no trouble to it.

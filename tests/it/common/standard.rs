@@ -2,7 +2,8 @@
 //! got. Tables only.
 
 use cryptoki_sys::*;
-use jpki_pkcs11::vendor::*;
+
+use super::module::vendor::*;
 
 /// How a value is shown.
 #[derive(Clone, Copy)]

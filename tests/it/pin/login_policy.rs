@@ -1,43 +1,36 @@
 //! Keys that want their PIN for each signature (PKCS#11 3.2, 4.9). What belongs here: how long a login for one
 //! signature lasts, under each setting. docs/login.md says which programs can live with which.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail like tests"
-)]
-
-mod common;
-
-use common::{AUTH, Mechanism, PASSWORD, PIN, SIGN, Stage};
+use crate::common::config::{AlwaysAuthenticate, LoginState};
+use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN};
 use cryptoki_sys::*;
-use jpki_pkcs11::config::{AlwaysAuthenticate, LoginState};
 
 /// A way to end an operation that was logged in to without signing.
-type End = (&'static str, fn(&Stage, CK_SESSION_HANDLE));
+type End = (&'static str, fn(&Fixture, CK_SESSION_HANDLE));
 
 fn usual() -> Mechanism {
     Mechanism::usual(CKM_SHA256_RSA_PKCS)
 }
 
-fn with(policy: AlwaysAuthenticate) -> Stage {
-    Stage::configured("plastic", |config| config.always_authenticate = policy)
+fn with(policy: AlwaysAuthenticate) -> Fixture {
+    Fixture::configured("plastic", |config| config.always_authenticate = policy)
 }
 
 /// A session of the signature token whose one free use is spent, and the key.
-fn spent(stage: &Stage) -> (CK_SESSION_HANDLE, CK_OBJECT_HANDLE) {
-    let session = stage.logged_in(SIGN);
-    let key = stage.private_key(session);
-    stage.sign_once(session, &usual(), key, b"data").unwrap();
+fn spent(fixture: &Fixture) -> (CK_SESSION_HANDLE, CK_OBJECT_HANDLE) {
+    let session = fixture.logged_in(SIGN);
+    let key = fixture.private_key(session);
+    fixture.sign_once(session, &usual(), key, b"data").unwrap();
     (session, key)
 }
 
 /// `C_SignInit` and `C_Login` for this one signature.
-fn begin(stage: &Stage, session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) {
-    stage.sign_init(session, &usual(), key).unwrap();
-    assert_eq!(stage.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD), Ok(()));
+fn begin(fixture: &Fixture, session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) {
+    fixture.sign_init(session, &usual(), key).unwrap();
+    assert_eq!(
+        fixture.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
+        Ok(())
+    );
 }
 
 #[test]
@@ -52,99 +45,99 @@ fn what_each_setting_means() {
         (No, SIGN, PASSWORD, false),
     ] {
         let at = format!("{policy:?}, slot {slot}");
-        let stage = with(policy);
-        let session = stage.logged_in(slot);
-        let key = stage.private_key(session);
+        let fixture = with(policy);
+        let session = fixture.logged_in(slot);
+        let key = fixture.private_key(session);
         assert_eq!(
-            stage.flag(session, key, CKA_ALWAYS_AUTHENTICATE),
+            fixture.flag(session, key, CKA_ALWAYS_AUTHENTICATE),
             Ok(always),
             "{at}"
         );
         // The login counts for the first signature: OpenSSH and Java never log in for one.
         assert!(
-            stage.sign_once(session, &usual(), key, b"1").is_ok(),
+            fixture.sign_once(session, &usual(), key, b"1").is_ok(),
             "{at}"
         );
-        let second = stage.sign_once(session, &usual(), key, b"2");
+        let second = fixture.sign_once(session, &usual(), key, b"2");
         assert_eq!(
             second.err(),
             always.then_some(CKR_USER_NOT_LOGGED_IN),
             "{at}"
         );
         // The session's state does not change by that.
-        assert_eq!(stage.state(session), Ok(CKS_RW_USER_FUNCTIONS));
-        stage.sign_init(session, &usual(), key).unwrap();
-        let again = stage.login(session, CKU_CONTEXT_SPECIFIC, pin);
+        assert_eq!(fixture.state(session), Ok(CKS_RW_USER_FUNCTIONS));
+        fixture.sign_init(session, &usual(), key).unwrap();
+        let again = fixture.login(session, CKU_CONTEXT_SPECIFIC, pin);
         assert_eq!(again.is_ok(), always, "{at}");
         assert_eq!(
             again.err(),
             (!always).then_some(CKR_OPERATION_NOT_INITIALIZED),
             "{at}"
         );
-        assert!(stage.sign(session, b"3").is_ok(), "{at}");
+        assert!(fixture.sign(session, b"3").is_ok(), "{at}");
     }
 }
 
 #[test]
 fn a_login_for_one_signature_ends_with_its_operation() {
     let ends: [End; 6] = [
-        ("C_SignInit(NULL)", |stage, session| {
-            stage.sign_cancel(session).unwrap()
+        ("C_SignInit(NULL)", |fixture, session| {
+            fixture.sign_cancel(session).unwrap()
         }),
-        ("C_SessionCancel", |stage, session| {
-            stage.session_cancel(session, CKF_SIGN).unwrap()
+        ("C_SessionCancel", |fixture, session| {
+            fixture.session_cancel(session, CKF_SIGN).unwrap()
         }),
-        ("the signature", |stage, session| {
-            stage.sign(session, b"data").unwrap();
+        ("the signature", |fixture, session| {
+            fixture.sign(session, b"data").unwrap();
         }),
-        ("a signature in parts", |stage, session| {
-            stage.sign_update(session, b"data").unwrap();
-            stage.sign_final(session).unwrap();
+        ("a signature in parts", |fixture, session| {
+            fixture.sign_update(session, b"data").unwrap();
+            fixture.sign_final(session).unwrap();
         }),
-        ("a failure of the card", |stage, session| {
+        ("a failure of the card", |fixture, session| {
             let broken = jpki_card_simulator::Misbehaviour::AnswerInstead(vec![0x6F, 0x00]);
-            stage.reader().misbehave(3, broken);
-            stage.sign(session, b"data").unwrap_err();
+            fixture.reader().misbehave(3, broken);
+            fixture.sign(session, b"data").unwrap_err();
         }),
-        ("C_Login of the wrong shape", |stage, session| {
+        ("C_Login of the wrong shape", |fixture, session| {
             assert_eq!(
-                stage.login(session, CKU_CONTEXT_SPECIFIC, b""),
+                fixture.login(session, CKU_CONTEXT_SPECIFIC, b""),
                 Err(CKR_PIN_INCORRECT)
             );
-            assert_eq!(stage.sign(session, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
+            assert_eq!(fixture.sign(session, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
         }),
     ];
     for (how, end) in ends {
-        let stage = Stage::plastic();
-        let (session, key) = spent(&stage);
-        begin(&stage, session, key);
-        end(&stage, session);
-        let before = stage.counters().sign_verifies;
-        stage.sign_init(session, &usual(), key).unwrap();
+        let fixture = Fixture::plastic();
+        let (session, key) = spent(&fixture);
+        begin(&fixture, session, key);
+        end(&fixture, session);
+        let before = fixture.counters().sign_verifies;
+        fixture.sign_init(session, &usual(), key).unwrap();
         assert_eq!(
-            stage.sign(session, b"data"),
+            fixture.sign(session, b"data"),
             Err(CKR_USER_NOT_LOGGED_IN),
             "after {how}"
         );
-        assert_eq!(stage.counters().sign_verifies, before, "after {how}");
+        assert_eq!(fixture.counters().sign_verifies, before, "after {how}");
     }
 }
 
 #[test]
 fn it_ends_with_its_session_and_serves_no_other() {
-    let stage = Stage::plastic();
-    let (first, key) = spent(&stage);
-    let second = stage.open(SIGN);
-    begin(&stage, first, key);
-    stage.sign_init(second, &usual(), key).unwrap();
-    assert_eq!(stage.sign(second, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
+    let fixture = Fixture::plastic();
+    let (first, key) = spent(&fixture);
+    let second = fixture.open(SIGN);
+    begin(&fixture, first, key);
+    fixture.sign_init(second, &usual(), key).unwrap();
+    assert_eq!(fixture.sign(second, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
     // Two sessions side by side, each with its own.
-    begin(&stage, second, key);
-    assert!(stage.sign(first, b"data").is_ok());
-    stage.close_session(second).unwrap();
-    let third = stage.open(SIGN);
+    begin(&fixture, second, key);
+    assert!(fixture.sign(first, b"data").is_ok());
+    fixture.close_session(second).unwrap();
+    let third = fixture.open(SIGN);
     assert_eq!(
-        stage.sign_once(third, &usual(), key, b"data"),
+        fixture.sign_once(third, &usual(), key, b"data"),
         Err(CKR_USER_NOT_LOGGED_IN)
     );
 }
@@ -152,127 +145,133 @@ fn it_ends_with_its_session_and_serves_no_other() {
 #[test]
 fn a_failed_login_for_a_signature_spends_the_one_that_came_with_the_login() {
     for wrong in [&b"WRONG1"[..], b"1234", b""] {
-        let stage = Stage::plastic();
-        let session = stage.logged_in(SIGN);
-        let key = stage.private_key(session);
-        stage.sign_init(session, &usual(), key).unwrap();
+        let fixture = Fixture::plastic();
+        let session = fixture.logged_in(SIGN);
+        let key = fixture.private_key(session);
+        fixture.sign_init(session, &usual(), key).unwrap();
         assert_eq!(
-            stage.login(session, CKU_CONTEXT_SPECIFIC, wrong),
+            fixture.login(session, CKU_CONTEXT_SPECIFIC, wrong),
             Err(CKR_PIN_INCORRECT)
         );
-        assert_eq!(stage.sign(session, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
+        assert_eq!(fixture.sign(session, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
         // The user is still logged in, and may try again.
-        assert_eq!(stage.state(session), Ok(CKS_RW_USER_FUNCTIONS));
-        begin(&stage, session, key);
-        assert!(stage.sign(session, b"data").is_ok());
+        assert_eq!(fixture.state(session), Ok(CKS_RW_USER_FUNCTIONS));
+        begin(&fixture, session, key);
+        assert!(fixture.sign(session, b"data").is_ok());
     }
 }
 
 #[test]
 fn a_login_for_one_signature_needs_one() {
-    let stage = Stage::plastic();
-    let session = stage.logged_in(SIGN);
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(SIGN);
     let refused = Err(CKR_OPERATION_NOT_INITIALIZED);
     assert_eq!(
-        stage.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
+        fixture.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
         refused
     );
-    let public = stage.public_key(session);
-    stage.verify_init(session, &usual(), public).unwrap();
+    let public = fixture.public_key(session);
+    fixture.verify_init(session, &usual(), public).unwrap();
     assert_eq!(
-        stage.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
+        fixture.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
         refused
     );
-    assert_eq!(stage.counters().sign_verifies, 1);
+    assert_eq!(fixture.counters().sign_verifies, 1);
 }
 
 #[test]
 fn a_locked_pin_logs_out() {
-    let stage = Stage::plastic();
-    let (session, key) = spent(&stage);
-    let mut neighbour = stage.neighbour();
-    neighbour.select_jpki();
+    let fixture = Fixture::plastic();
+    let (session, key) = spent(&fixture);
+    let mut client = fixture.other_client();
+    client.select_jpki();
     for _ in 0..5 {
-        neighbour.status(b"\x00\x20\x00\x9B\x06WRONG9");
+        client.status(b"\x00\x20\x00\x9B\x06WRONG9");
     }
-    stage.sign_init(session, &usual(), key).unwrap();
+    fixture.sign_init(session, &usual(), key).unwrap();
     assert_eq!(
-        stage.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
+        fixture.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
         Err(CKR_PIN_LOCKED)
     );
-    assert_eq!(stage.state(session), Ok(CKS_RW_PUBLIC_SESSION));
+    assert_eq!(fixture.state(session), Ok(CKS_RW_PUBLIC_SESSION));
 }
 
 #[test]
 fn a_changed_pin_ends_what_was_given_before_and_costs_no_try() {
-    let stage = Stage::plastic();
-    let (session, key) = spent(&stage);
-    let other = stage.open(SIGN);
-    begin(&stage, session, key);
-    stage.set_pin(other, PASSWORD, b"NEW1234").unwrap();
-    assert_eq!(stage.sign(session, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
-    assert_eq!(stage.tries(), (3, 5));
+    let fixture = Fixture::plastic();
+    let (session, key) = spent(&fixture);
+    let other = fixture.open(SIGN);
+    begin(&fixture, session, key);
+    fixture.set_pin(other, PASSWORD, b"NEW1234").unwrap();
+    assert_eq!(fixture.sign(session, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
+    assert_eq!(fixture.tries(), (3, 5));
 }
 
 #[test]
 fn message_signatures_want_it_for_each_message() {
-    let stage = Stage::plastic();
-    let (session, key) = spent(&stage);
-    stage.message_sign_init(session, &usual(), key).unwrap();
+    let fixture = Fixture::plastic();
+    let (session, key) = spent(&fixture);
+    fixture.message_sign_init(session, &usual(), key).unwrap();
     for _ in 0..2 {
         assert_eq!(
-            stage.sign_message(session, b"data"),
+            fixture.sign_message(session, b"data"),
             Err(CKR_USER_NOT_LOGGED_IN)
         );
-        assert_eq!(stage.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD), Ok(()));
-        assert!(stage.sign_message(session, b"data").is_ok());
+        assert_eq!(
+            fixture.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
+            Ok(())
+        );
+        assert!(fixture.sign_message(session, b"data").is_ok());
     }
 }
 
 #[test]
 fn the_state_on_the_card_and_a_key_that_always_asks() {
-    let stage = Stage::configured("plastic", |config| config.login_state = LoginState::Card);
-    let (session, key) = spent(&stage);
-    assert!(!stage.is_open());
-    begin(&stage, session, key);
-    assert!(!stage.is_open());
-    stage.sign_cancel(session).unwrap();
+    let fixture = Fixture::configured("plastic", |config| config.login_state = LoginState::Card);
+    let (session, key) = spent(&fixture);
+    assert!(!fixture.is_open());
+    begin(&fixture, session, key);
+    assert!(!fixture.is_open());
+    fixture.sign_cancel(session).unwrap();
     assert_eq!(
-        stage.sign_once(session, &usual(), key, b"data"),
+        fixture.sign_once(session, &usual(), key, b"data"),
         Err(CKR_USER_NOT_LOGGED_IN)
     );
-    begin(&stage, session, key);
-    assert!(stage.sign(session, b"data").is_ok());
-    assert!(!stage.is_open());
+    begin(&fixture, session, key);
+    assert!(fixture.sign(session, b"data").is_ok());
+    assert!(!fixture.is_open());
 }
 
 #[test]
 fn the_state_on_the_card_costs_two_apdus_and_keeps_no_pin() {
-    let stage = Stage::configured("plastic", |config| config.login_state = LoginState::Card);
-    let session = stage.logged_in(AUTH);
-    let key = stage.private_key(session);
+    let fixture = Fixture::configured("plastic", |config| config.login_state = LoginState::Card);
+    let session = fixture.logged_in(AUTH);
+    let key = fixture.private_key(session);
     for _ in 0..3 {
-        stage.sign_init(session, &usual(), key).unwrap();
-        let (signature, sent) = stage.apdus(|| stage.sign(session, b"data"));
+        fixture.sign_init(session, &usual(), key).unwrap();
+        let (signature, sent) = fixture.apdus(|| fixture.sign(session, b"data"));
         assert!(signature.is_ok());
         assert_eq!(sent, 2);
     }
-    assert_eq!(stage.counters().auth_verifies, 1);
+    assert_eq!(fixture.counters().auth_verifies, 1);
     // A neighbour's SELECT ends it: nothing is there to log in again with.
-    stage.neighbour().select_other();
+    fixture.other_client().select_other();
     assert_eq!(
-        stage.sign_once(session, &usual(), key, b"data"),
+        fixture.sign_once(session, &usual(), key, b"data"),
         Err(CKR_USER_NOT_LOGGED_IN)
     );
-    assert_eq!(stage.state(session), Ok(CKS_RW_PUBLIC_SESSION));
+    assert_eq!(fixture.state(session), Ok(CKS_RW_PUBLIC_SESSION));
     // A change of the PIN keeps it.
-    stage.login(session, CKU_USER, PIN).unwrap();
-    stage.set_pin(session, PIN, b"5678").unwrap();
-    assert!(stage.sign_once(session, &usual(), key, b"data").is_ok());
-    assert_eq!(stage.set_pin(session, PIN, b"1111"), Err(CKR_PIN_INCORRECT));
+    fixture.login(session, CKU_USER, PIN).unwrap();
+    fixture.set_pin(session, PIN, b"5678").unwrap();
+    assert!(fixture.sign_once(session, &usual(), key, b"data").is_ok());
     assert_eq!(
-        stage.sign_once(session, &usual(), key, b"data"),
+        fixture.set_pin(session, PIN, b"1111"),
+        Err(CKR_PIN_INCORRECT)
+    );
+    assert_eq!(
+        fixture.sign_once(session, &usual(), key, b"data"),
         Err(CKR_USER_NOT_LOGGED_IN)
     );
-    assert!(!stage.is_open());
+    assert!(!fixture.is_open());
 }

@@ -9,7 +9,8 @@ mod slots;
 use std::ptr;
 
 use cryptoki_sys::*;
-use jpki_pkcs11::ffi::C_GetInterface;
+
+use crate::common::module::C_GetInterface;
 
 /// What a function answered when it was not `CKR_OK`.
 pub type Answer<T> = Result<T, CK_RV>;

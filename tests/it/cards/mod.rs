@@ -1,0 +1,4 @@
+//! The kinds of card, and how they are read.
+
+mod kinds;
+mod reading;

@@ -1,0 +1,4 @@
+//! Other programs on the same card.
+
+mod isolation;
+mod other_clients;

@@ -1,0 +1,59 @@
+//! Memory and files after many logins. It counts those of the whole process: no other test may run in it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "helpers of tests fail like tests"
+)]
+
+#[path = "../it/common/mod.rs"]
+mod common;
+
+use common::config::Config;
+use common::{AUTH, Fixture, Mechanism};
+use cryptoki_sys::*;
+
+/// Ten thousand times in docs/robustness.md: `CYCLES=10000 cargo test --release --test growth`.
+#[test]
+fn many_cycles_leave_nothing_behind() {
+    let cycles = std::env::var("CYCLES").map_or(500, |text| text.parse().unwrap());
+    let fixture = Fixture::plastic();
+    let memory = || -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let cycle = |number: u32| {
+        let session = fixture.logged_in(AUTH);
+        let key = fixture.private_key(session);
+        let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+        fixture
+            .sign_once(session, &mechanism, key, b"data")
+            .unwrap();
+        fixture.take_out();
+        while fixture.wait_for_slot_event(CKF_DONT_BLOCK).is_ok() {}
+        fixture.put_back();
+        if number.is_multiple_of(10) {
+            fixture.finalize().unwrap();
+            fixture.initialize(Config::default()).unwrap();
+            fixture.slot_list(false).unwrap();
+        }
+        // The simulator's own log is no growth of the module.
+        fixture.reader().reset_log();
+    };
+    for number in 0..100 {
+        cycle(number);
+    }
+    let before = (files(), memory());
+    for number in 0..cycles {
+        cycle(number);
+    }
+    let after = (files(), memory());
+    eprintln!("{cycles} cycles: {before:?} -> {after:?} (files, KiB)");
+    assert_eq!(before.0, after.0);
+    assert!(after.1 < before.1 + 2048, "{before:?} -> {after:?}");
+}
