@@ -67,7 +67,7 @@ bench: packages-test build
 
 # What a login costs and leaves open, beside OpenSC: the tables of docs/login.md.
 bench-login: packages-demo build
-	@tests/login/run
+	@tests/compare-opensc/run
 
 deb: packages-deb build
 	@tests/package/build

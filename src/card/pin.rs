@@ -124,7 +124,7 @@ impl Pin {
 
     fn digest(&self, salt: &[u8; 32]) -> [u8; 32] {
         // `finalize` would move the state, and leave a block with the PIN in it on the stack
-        // (tests/login/memory.py found it). This one stays in its place and is overwritten.
+        // (tests/compare-opensc/memory.py found it). This one stays in its place and is overwritten.
         let mut hash = Sha256::new();
         hash.update(salt);
         hash.update(self.page.bytes().get(..self.length).unwrap_or_default());

@@ -6,7 +6,7 @@ through /proc/PID/mem and searched. The program itself keeps no copy (see victim
 import os
 import sys
 
-from stage import Victim, control, settled
+from fixture import Victim, control, settled
 
 # As long as a password can be: nothing in memory looks like it by chance.
 PASSWORD, WRONG = b"Q7ZK93XMVB20WTLD", b"W8YL02NCXA31VSKE"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from stage import Bystander, control, counters, settled
+from fixture import Bystander, control, counters, settled
 
 AUTH, SIGN = "JPKI (User Authentication PIN)", "JPKI (Digital Signature PIN)"
 URI = "pkcs11:token=JPKI%20%28User%20Authentication%20PIN%29;id=%01;type=private"

@@ -11,7 +11,7 @@ import threading
 import time
 
 from pcsc import Gone
-from stage import Bystander, PINS, Victim, control, counters, settled
+from fixture import Bystander, PINS, Victim, control, counters, settled
 
 ROLE = ("auth", "sign")
 broken = []
