@@ -47,6 +47,91 @@ pub fn check(file: &str, seen: &str) {
     );
 }
 
+/// The differences of a text from another one. Both are in sections, each of which begins with a line
+/// with `#`. `-` is in `base` only, `+` is in `seen` only; of a section in `base` only, the first line.
+pub fn differences(base: &str, seen: &str) -> String {
+    let (old, new) = (sections(base), sections(seen));
+    let headings = |all: &[Vec<&str>]| all.iter().map(|lines| lines[0].to_owned()).collect();
+    let (before, after): (Vec<String>, Vec<String>) = (headings(&old), headings(&new));
+    let mut text = String::new();
+    for step in steps(&before, &after) {
+        match step {
+            Step::Same(at, to) => {
+                let changed: String = steps(&old[at], &new[to])
+                    .into_iter()
+                    .filter_map(|step| match step {
+                        Step::Same(..) => None,
+                        Step::Gone(line) => Some(format!("- {}\n", old[at][line])),
+                        Step::Added(line) => Some(format!("+ {}\n", new[to][line])),
+                    })
+                    .collect();
+                if !changed.is_empty() {
+                    text.push_str(&format!("{}\n{changed}\n", before[at]));
+                }
+            }
+            Step::Gone(at) => text.push_str(&format!("- {}\n\n", before[at])),
+            Step::Added(to) => {
+                for line in &new[to] {
+                    let sign = if line.is_empty() { "" } else { "+ " };
+                    text.push_str(&format!(
+                        "{sign}{line}
+"
+                    ));
+                }
+            }
+        }
+    }
+    match text.is_empty() {
+        true => "no difference\n".to_owned(),
+        false => text,
+    }
+}
+
+fn sections(text: &str) -> Vec<Vec<&str>> {
+    let mut sections: Vec<Vec<&str>> = Vec::new();
+    for line in text.lines() {
+        match sections.last_mut() {
+            Some(section) if !line.starts_with('#') => section.push(line),
+            _ => sections.push(vec![line]),
+        }
+    }
+    sections
+}
+
+/// A step from one list to another, with the places in the two.
+enum Step {
+    Same(usize, usize),
+    Gone(usize),
+    Added(usize),
+}
+
+/// The steps by the longest common subsequence.
+fn steps<T: PartialEq>(old: &[T], new: &[T]) -> Vec<Step> {
+    let mut common = vec![vec![0; new.len() + 1]; old.len() + 1];
+    for at in (0..old.len()).rev() {
+        for to in (0..new.len()).rev() {
+            common[at][to] = match old[at] == new[to] {
+                true => common[at + 1][to + 1] + 1,
+                false => common[at + 1][to].max(common[at][to + 1]),
+            };
+        }
+    }
+    let (mut at, mut to, mut steps) = (0, 0, Vec::new());
+    while at < old.len() || to < new.len() {
+        if at < old.len() && to < new.len() && old[at] == new[to] {
+            steps.push(Step::Same(at, to));
+            (at, to) = (at + 1, to + 1);
+        } else if to == new.len() || (at < old.len() && common[at + 1][to] >= common[at][to + 1]) {
+            steps.push(Step::Gone(at));
+            at += 1;
+        } else {
+            steps.push(Step::Added(to));
+            to += 1;
+        }
+    }
+    steps
+}
+
 /// Steps, and what each of them said to the card.
 pub struct Script {
     reader: VirtualReader,
