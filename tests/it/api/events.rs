@@ -103,6 +103,7 @@ fn another_persons_card_and_other_kinds_of_card() {
         reader.insert(name).unwrap();
         assert_eq!(events(&fixture), [AUTH, SIGN]);
         assert!(fixture.state(session).is_err());
+        assert_eq!(fixture.counters().auth_verifies, 0, "{name}");
         let serial = fixture.token_info(AUTH).unwrap().serialNumber;
         assert!(!serials.contains(&serial), "{name}");
         serials.push(serial);
@@ -169,8 +170,10 @@ fn a_reader_that_is_pulled_and_plugged_in_again_has_its_old_slots() {
     let other = fixture.logged_in(4);
     let reader = fixture.pcsc.reader("B");
     fixture.pcsc.unplug("B");
+    assert_eq!(fixture.state(session), Err(CKR_DEVICE_REMOVED));
     assert_eq!(events(&fixture), [2, 3]);
     assert_eq!(fixture.slot_list(false).unwrap(), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(fixture.slot_list(true).unwrap(), [0, 1, 4, 5]);
     assert!(!present(&fixture, 2));
     assert_eq!(fixture.token_info(2).unwrap_err(), CKR_TOKEN_NOT_PRESENT);
     assert_eq!(fixture.state(other), Ok(CKS_RW_USER_FUNCTIONS));
@@ -260,24 +263,6 @@ fn of_two_waits_one_hears_of_each_slot() {
 }
 
 #[test]
-fn the_service_goes_and_comes_back() {
-    for service in [Service::Stopped, Service::Forbidden] {
-        let fixture = Fixture::plastic();
-        let session = fixture.logged_in(AUTH);
-        fixture.pcsc.set_service(service);
-        assert_eq!(fixture.slot_list(true).unwrap(), []);
-        assert_eq!(fixture.slot_list(false).unwrap(), [AUTH, SIGN]);
-        assert!(fixture.state(session).is_err());
-        assert!(fixture.open_session(AUTH, true).is_err());
-        assert_eq!(events(&fixture), [AUTH, SIGN]);
-        fixture.pcsc.set_service(Service::Running);
-        assert_eq!(events(&fixture), [AUTH, SIGN]);
-        assert_eq!(fixture.state(session), Err(CKR_SESSION_HANDLE_INVALID));
-        fixture.logged_in(AUTH);
-    }
-}
-
-#[test]
 fn a_service_that_was_not_there_at_the_start() {
     let pcsc = FakePcsc::default();
     pcsc.set_service(Service::Stopped);
@@ -297,4 +282,34 @@ fn a_service_that_was_not_there_at_the_start() {
     fixture.put_back();
     let session = fixture.open(AUTH);
     fixture.login(session, CKU_USER, PIN).unwrap();
+}
+
+#[test]
+fn service_may_start_late_and_restart() {
+    for service in [Service::Stopped, Service::Forbidden] {
+        let pcsc = FakePcsc::default();
+        pcsc.plug(READER, reader_with("plastic"));
+        pcsc.set_service(service);
+        let fixture = Fixture::on(pcsc, |_| ());
+        assert_eq!(fixture.slot_list(false), Ok(vec![]));
+        assert_eq!(fixture.slot_info(AUTH).unwrap_err(), CKR_SLOT_ID_INVALID);
+        fixture.pcsc.set_service(Service::Running);
+        assert_eq!(fixture.slot_list(true).unwrap(), [AUTH, SIGN]);
+        let session = fixture.logged_in(AUTH);
+        events(&fixture);
+
+        fixture.pcsc.set_service(service);
+        assert_eq!(fixture.slot_list(true).unwrap(), []);
+        assert_eq!(fixture.slot_list(false).unwrap(), [AUTH, SIGN]);
+        assert_eq!(fixture.token_info(AUTH).unwrap_err(), CKR_DEVICE_ERROR);
+        assert!(fixture.state(session).is_err());
+        assert!(fixture.open_session(AUTH, true).is_err());
+        assert_eq!(events(&fixture), [AUTH, SIGN]);
+        fixture.pcsc.set_service(Service::Running);
+        assert_eq!(events(&fixture), [AUTH, SIGN]);
+        assert_eq!(fixture.slot_list(true).unwrap(), [AUTH, SIGN]);
+        // The card may have been another one meanwhile.
+        assert_eq!(fixture.state(session), Err(CKR_SESSION_HANDLE_INVALID));
+        fixture.logged_in(AUTH);
+    }
 }

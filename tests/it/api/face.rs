@@ -150,7 +150,7 @@ fn objects(face: &mut String, fixture: &Fixture, session: CK_SESSION_HANDLE, whe
     for object in found {
         let class = fixture.number(session, object, CKA_CLASS).unwrap();
         let class = standard::class_name(class);
-        // Profiles have no label.
+        // CKO_HW_FEATURE has no label.
         let label = fixture.text(session, object, CKA_LABEL).unwrap_or_default();
         writeln!(face, "{}", format!("## {when}: {class} {label}").trim_end()).unwrap();
         for &(name, kind) in standard::ATTRIBUTES {

@@ -2,7 +2,7 @@
 //! before, between and after them.
 
 use crate::common::config::{Config, LoginState};
-use crate::common::{AUTH, FakePcsc, Fixture, Mechanism, PIN, Template, proof};
+use crate::common::{AUTH, FakePcsc, Fixture, Mechanism, PIN, Template};
 use cryptoki_sys::*;
 
 #[test]
@@ -93,29 +93,4 @@ fn finalize_with_everything_under_way() {
         fixture.sign(session, b"data"),
         Err(CKR_CRYPTOKI_NOT_INITIALIZED)
     );
-}
-
-#[test]
-fn the_main_job() {
-    let fixture = Fixture::plastic();
-    let session = fixture.logged_in(AUTH);
-    let certificate = fixture.find_one(
-        session,
-        &Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]),
-    );
-    let certificate = fixture.attribute(session, certificate, CKA_VALUE).unwrap();
-    let key = fixture.private_key(session);
-    let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-    let signature = fixture
-        .sign_once(session, &mechanism, key, b"data")
-        .unwrap();
-    let public = proof::key_of(&certificate);
-    assert!(proof::is_signature(
-        CKM_SHA256_RSA_PKCS,
-        &public,
-        b"data",
-        &signature
-    ));
-    assert!(!fixture.is_open());
-    assert_eq!(fixture.tries(), (3, 5));
 }

@@ -90,6 +90,8 @@ fn an_android_phone_hides_its_certificate() {
         let object = fixture.find_one(session, &Template::class(class).bytes(CKA_ID, &[1]));
         assert_eq!(fixture.flag(session, object, CKA_PRIVATE), Ok(true));
     }
+    fixture.logout(session).unwrap();
+    assert_eq!(shown(&fixture, session), [AUTH_CA, SIGN_CA]);
 }
 
 #[test]

@@ -5,8 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::fixture::{READER, card, reader_with};
-use crate::common::{AUTH, FakePcsc, Fixture, Mechanism, PASSWORD, PIN, SIGN};
+use crate::common::{AUTH, FakePcsc, Fixture, Mechanism, PASSWORD, SIGN, reader_with};
 use cryptoki_sys::*;
 use jpki_card_simulator::reader::Timing;
 
@@ -25,51 +24,6 @@ fn the_sessions_of_both_tokens_die_and_stay_dead() {
         assert_eq!(fixture.state(session), Err(CKR_SESSION_HANDLE_INVALID));
     }
     assert_eq!(fixture.close_all_sessions(AUTH), Ok(()));
-}
-
-#[test]
-fn the_same_card_back_is_logged_out() {
-    let fixture = Fixture::plastic();
-    let old = fixture.logged_in(AUTH);
-    fixture.take_out();
-    fixture.put_back();
-    // Nobody looked meanwhile: PC/SC counted.
-    assert_eq!(fixture.state(old), Err(CKR_DEVICE_REMOVED));
-    let session = fixture.open(AUTH);
-    assert_eq!(fixture.state(session), Ok(CKS_RW_PUBLIC_SESSION));
-    fixture.login(session, CKU_USER, PIN).unwrap();
-    let key = fixture.private_key(session);
-    let rsa = Mechanism::plain(CKM_RSA_PKCS);
-    fixture.sign_once(session, &rsa, key, b"data").unwrap();
-    assert_eq!(fixture.tries(), (3, 5));
-}
-
-#[test]
-fn a_reader_that_is_pulled_out_and_plugged_in_again() {
-    let fixture = Fixture::plastic();
-    let old = fixture.logged_in(AUTH);
-    let reader = fixture.reader();
-    fixture.pcsc.unplug(READER);
-    assert_eq!(fixture.state(old), Err(CKR_DEVICE_REMOVED));
-    assert_eq!(fixture.token_info(AUTH).unwrap_err(), CKR_TOKEN_NOT_PRESENT);
-    fixture.pcsc.plug(READER, reader);
-    let session = fixture.open(AUTH);
-    assert_eq!(fixture.state(session), Ok(CKS_RW_PUBLIC_SESSION));
-    assert_eq!(fixture.slot_list(true).unwrap(), [0, 1]);
-}
-
-#[test]
-fn another_card_is_another_token() {
-    let fixture = Fixture::plastic();
-    let old = fixture.logged_in(AUTH);
-    let serial = fixture.token_info(AUTH).unwrap().serialNumber;
-    fixture.reader().add("other", card("juki"));
-    fixture.reader().insert("other").unwrap();
-    assert_ne!(fixture.token_info(AUTH).unwrap().serialNumber, serial);
-    assert_eq!(fixture.state(old), Err(CKR_SESSION_HANDLE_INVALID));
-    let session = fixture.open(AUTH);
-    assert_eq!(fixture.state(session), Ok(CKS_RW_PUBLIC_SESSION));
-    assert_eq!(fixture.counters().auth_verifies, 0);
 }
 
 #[test]

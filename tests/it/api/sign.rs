@@ -3,7 +3,7 @@
 
 use crate::common::config::AlwaysAuthenticate;
 use crate::common::proof::{data_for, is_signature, key_of};
-use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, SIGN, Template};
+use crate::common::{AUTH, Fixture, Mechanism, SIGN, Template};
 use cryptoki_sys::*;
 use jpki_card_simulator::Misbehaviour;
 
@@ -221,6 +221,12 @@ fn a_pss_salt_of_another_length_never_leaves() {
                 "{signed:?}"
             );
         }
+        assert!(
+            !fixture
+                .mechanisms(AUTH)
+                .unwrap()
+                .contains(&CKM_RSA_PKCS_PSS)
+        );
         let rsa = Mechanism::plain(CKM_RSA_PKCS);
         fixture.sign_once(session, &rsa, key, b"data").unwrap();
     }
@@ -235,7 +241,14 @@ fn a_wrong_signature_never_leaves() {
         let signed = fixture.sign_once(session, &Mechanism::usual(kind), key, &data_for(kind));
         assert_eq!(signed, Err(CKR_DEVICE_ERROR), "{kind:#x}");
     }
-    assert_eq!(signatures(&fixture), 8);
+    let sign = fixture.logged_in(SIGN);
+    let key = fixture.private_key(sign);
+    let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+    assert_eq!(
+        fixture.sign_once(sign, &rsa, key, b"data"),
+        Err(CKR_DEVICE_ERROR)
+    );
+    assert_eq!(signatures(&fixture), 9);
     assert!(!fixture.is_open());
     assert_eq!(fixture.tries(), (3, 5));
 }
@@ -336,20 +349,4 @@ fn message_after_message() {
             assert_eq!(over, Err(CKR_OPERATION_NOT_INITIALIZED));
         }
     }
-}
-
-#[test]
-fn messages_of_a_key_that_asks_each_time() {
-    let fixture = Fixture::plastic();
-    let session = fixture.logged_in(SIGN);
-    let key = fixture.private_key(session);
-    let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-    fixture.message_sign_init(session, &rsa, key).unwrap();
-    fixture.sign_message(session, b"one").unwrap();
-    let second = fixture.sign_message(session, b"two");
-    assert_eq!(second, Err(CKR_USER_NOT_LOGGED_IN));
-    fixture
-        .login(session, CKU_CONTEXT_SPECIFIC, PASSWORD)
-        .unwrap();
-    fixture.sign_message(session, b"two").unwrap();
 }

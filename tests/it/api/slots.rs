@@ -1,12 +1,8 @@
 //! Slots and tokens (PKCS#11 3.2, 5.5; product.md, sections 2 and 5). What belongs here: what a
 //! program sees before it opens a session, and what that costs the card.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use crate::common::config::{LastTry, Readers, Slots};
-use crate::common::fixture::{READER, reader_with};
-use crate::common::{AUTH, FakePcsc, Fixture, PASSWORD, PIN, SIGN, Service};
+use crate::common::config::{Readers, Slots};
+use crate::common::{AUTH, FakePcsc, Fixture, PASSWORD, PIN, SIGN};
 use cryptoki_sys::*;
 use jpki_card_simulator::VirtualReader;
 
@@ -62,25 +58,6 @@ fn a_long_reader_name_leaves_the_role_whole() {
         assert!(description.ends_with(role), "{description}");
         assert!(description.starts_with("非接触型"), "{description}");
     }
-}
-
-#[test]
-fn a_reader_keeps_its_numbers_and_a_new_one_is_appended() {
-    let fixture = Fixture::plastic();
-    fixture.pcsc.plug("Reader 01", reader_with("plastic"));
-    assert_eq!(fixture.slot_list(false).unwrap(), [0, 1, 2, 3]);
-    fixture.pcsc.unplug(READER);
-    assert_eq!(
-        fixture.slot_list(false).unwrap(),
-        [0, 1, 2, 3],
-        "never less"
-    );
-    assert_eq!(fixture.slot_list(true).unwrap(), [2, 3]);
-    assert_eq!(fixture.slot_info(0).unwrap().flags & CKF_TOKEN_PRESENT, 0);
-    assert_eq!(fixture.token_info(0).unwrap_err(), CKR_TOKEN_NOT_PRESENT);
-    fixture.pcsc.plug(READER, reader_with("child"));
-    assert_eq!(fixture.slot_list(true).unwrap(), [0, 1, 2, 3]);
-    assert!(text(&fixture.slot_info(0).unwrap().slotDescription).starts_with(READER));
 }
 
 #[test]
@@ -214,27 +191,6 @@ fn the_serial_number_is_the_keys() {
 }
 
 #[test]
-fn the_flags_tell_the_truth_about_the_tries() {
-    let fixture = Fixture::configured("plastic", |config| config.last_try = LastTry::Allow);
-    let session = fixture.open(AUTH);
-    assert_eq!(pin_flags(&fixture, AUTH), 0);
-    for (pin, expected) in [
-        (b"0000", CKF_USER_PIN_COUNT_LOW),
-        (b"0001", CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY),
-        (b"0002", CKF_USER_PIN_LOCKED),
-    ] {
-        fixture.login(session, CKU_USER, pin).unwrap_err();
-        assert_eq!(pin_flags(&fixture, AUTH), expected);
-        assert_eq!(pin_flags(&fixture, SIGN), 0, "the other PIN has its own");
-    }
-    drop(fixture);
-    let fixture = Fixture::with("plastic,auth-tries=2");
-    assert_eq!(pin_flags(&fixture, AUTH), CKF_USER_PIN_COUNT_LOW);
-    fixture.logged_in(AUTH);
-    assert_eq!(pin_flags(&fixture, AUTH), 0, "a right PIN restores them");
-}
-
-#[test]
 fn locked_pins_are_shown_locked() {
     for locked_query in ["63c0", "6984", "6983"] {
         let fixture = Fixture::with(&format!("pinless,locked-query={locked_query}"));
@@ -242,6 +198,9 @@ fn locked_pins_are_shown_locked() {
             assert_eq!(pin_flags(&fixture, slot), CKF_USER_PIN_LOCKED);
         }
     }
+    let fixture = Fixture::with("plastic,auth-tries=2");
+    assert_eq!(pin_flags(&fixture, AUTH), CKF_USER_PIN_COUNT_LOW);
+    drop(fixture);
     let fixture = Fixture::with("child");
     assert_eq!(pin_flags(&fixture, AUTH), 0);
     assert_eq!(pin_flags(&fixture, SIGN), CKF_USER_PIN_LOCKED);
@@ -259,78 +218,6 @@ fn a_hidden_token_is_not_asked_about() {
     };
     assert!(asks(0x98));
     assert!(!asks(0x9B));
-}
-
-#[test]
-fn without_the_service_there_are_no_slots_and_it_recovers_by_itself() {
-    for service in [Service::Stopped, Service::Forbidden] {
-        let pcsc = FakePcsc::default();
-        pcsc.plug(READER, reader_with("plastic"));
-        pcsc.set_service(service);
-        let fixture = Fixture::on(pcsc, |_| ());
-        assert!(fixture.slot_list(false).unwrap().is_empty());
-        assert_eq!(fixture.slot_info(0).unwrap_err(), CKR_SLOT_ID_INVALID);
-        fixture.pcsc.set_service(Service::Running);
-        assert_eq!(fixture.slot_list(true).unwrap(), [0, 1]);
-        let session = fixture.logged_in(AUTH);
-        fixture.pcsc.set_service(service);
-        assert_eq!(fixture.slot_list(false).unwrap(), [0, 1], "never less");
-        assert!(fixture.slot_list(true).unwrap().is_empty());
-        assert_eq!(fixture.token_info(0).unwrap_err(), CKR_DEVICE_ERROR);
-        fixture.pcsc.set_service(Service::Running);
-        assert_eq!(fixture.slot_list(true).unwrap(), [0, 1]);
-        assert_eq!(
-            fixture.state(session),
-            Err(CKR_SESSION_HANDLE_INVALID),
-            "nobody knows what happened to the card meanwhile"
-        );
-        fixture.logged_in(AUTH);
-    }
-}
-
-#[test]
-fn events_of_both_slots_and_of_new_readers() {
-    let fixture = Fixture::plastic();
-    let event = || fixture.wait_for_slot_event(CKF_DONT_BLOCK);
-    assert_eq!(event(), Err(CKR_NO_EVENT), "what was there is no news");
-    fixture.take_out();
-    assert_eq!(
-        [event(), event(), event()],
-        [Ok(0), Ok(1), Err(CKR_NO_EVENT)]
-    );
-    fixture.put_back();
-    assert_eq!(
-        [event(), event(), event()],
-        [Ok(0), Ok(1), Err(CKR_NO_EVENT)]
-    );
-    fixture.pcsc.plug("Reader 01", reader_with("plastic"));
-    assert_eq!(
-        [event(), event(), event()],
-        [Ok(2), Ok(3), Err(CKR_NO_EVENT)]
-    );
-}
-
-#[test]
-fn a_blocking_wait_ends_with_the_event() {
-    let fixture = Fixture::plastic();
-    let caller = fixture.caller();
-    let waiter = thread::spawn(move || caller.wait_for_slot_event(0));
-    thread::sleep(Duration::from_millis(50));
-    assert!(!waiter.is_finished());
-    fixture.take_out();
-    assert_eq!(waiter.join().unwrap(), Ok(AUTH));
-}
-
-#[test]
-fn a_blocking_wait_ends_with_finalize() {
-    let fixture = Fixture::plastic();
-    let caller = fixture.caller();
-    let waiter = thread::spawn(move || caller.wait_for_slot_event(0));
-    thread::sleep(Duration::from_millis(50));
-    let start = Instant::now();
-    fixture.finalize().unwrap();
-    assert_eq!(waiter.join().unwrap(), Err(CKR_CRYPTOKI_NOT_INITIALIZED));
-    assert!(start.elapsed() < Duration::from_secs(2));
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Every kind of card, from the login to the signature. What belongs here: what a login makes visible, and that
 //! no signature leaves us that is not the card's.
 
-use crate::common::READER;
-use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN, Template, proof};
+use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, READER, SIGN, Template, proof};
 use cryptoki_sys::*;
 
 /// What a slot shows of a class.
@@ -65,38 +64,6 @@ fn cards_that_differ_in_what_they_understand_all_sign() {
 }
 
 #[test]
-fn a_phone_shows_its_certificate_after_the_login() {
-    let fixture = Fixture::with("android");
-    let session = fixture.open(AUTH);
-    assert_eq!(count(&fixture, session, CKO_PUBLIC_KEY), 0);
-    let own = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]);
-    assert_eq!(fixture.find(session, &own).unwrap().len(), 0);
-    fixture.login(session, CKU_USER, PIN).unwrap();
-    assert_eq!(fixture.find(session, &own).unwrap().len(), 1);
-    assert_eq!(count(&fixture, session, CKO_PUBLIC_KEY), 1);
-    assert_eq!(count(&fixture, session, CKO_PRIVATE_KEY), 1);
-    fixture.logout(session).unwrap();
-    assert_eq!(
-        fixture.find(session, &own).unwrap().len(),
-        0,
-        "private again"
-    );
-}
-
-#[test]
-fn the_signature_certificate_is_seen_by_its_user_alone() {
-    let fixture = Fixture::plastic();
-    let session = fixture.open(SIGN);
-    let own = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[2]);
-    let seen = || fixture.find(session, &own).unwrap().len();
-    assert_eq!(seen(), 0);
-    fixture.login(session, CKU_USER, PASSWORD).unwrap();
-    assert_eq!(seen(), 1);
-    fixture.logout(session).unwrap();
-    assert_eq!(seen(), 0);
-}
-
-#[test]
 fn a_child_has_no_signature_key() {
     for profile in [
         "child",
@@ -120,21 +87,6 @@ fn a_child_has_no_signature_key() {
 }
 
 #[test]
-fn a_card_without_pins_shows_both_locked() {
-    let fixture = Fixture::with("pinless");
-    for (slot, pin) in [(AUTH, PIN), (SIGN, PASSWORD)] {
-        let session = fixture.open(slot);
-        assert_eq!(fixture.login(session, CKU_USER, pin), Err(CKR_PIN_LOCKED));
-        assert_ne!(
-            fixture.token_info(slot).unwrap().flags & CKF_USER_PIN_LOCKED,
-            0
-        );
-    }
-    let counters = fixture.counters();
-    assert_eq!(counters.auth_verifies + counters.sign_verifies, 0);
-}
-
-#[test]
 fn a_renewed_certificate_is_seen_at_the_next_insertion() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
@@ -149,82 +101,4 @@ fn a_renewed_certificate_is_seen_at_the_next_insertion() {
     let after = own_certificate(&fixture, session, AUTH);
     assert_ne!(before, after);
     signs(&fixture, AUTH, CKM_SHA256_RSA_PKCS);
-}
-
-#[test]
-fn an_old_card_takes_pss_back() {
-    let fixture = Fixture::with("plastic,raw-scheme-only");
-    let session = fixture.logged_in(AUTH);
-    assert!(
-        fixture
-            .mechanisms(AUTH)
-            .unwrap()
-            .contains(&CKM_RSA_PKCS_PSS)
-    );
-    let key = fixture.private_key(session);
-    let pss = Mechanism::card_pss(CKM_RSA_PKCS_PSS);
-    assert_eq!(
-        fixture.sign_once(session, &pss, key, &[0; 32]),
-        Err(CKR_MECHANISM_INVALID)
-    );
-    assert!(
-        !fixture
-            .mechanisms(AUTH)
-            .unwrap()
-            .contains(&CKM_RSA_PKCS_PSS)
-    );
-    assert_eq!(
-        fixture.mechanism_info(AUTH, CKM_RSA_PKCS_PSS).err(),
-        Some(CKR_MECHANISM_INVALID)
-    );
-    assert_eq!(
-        fixture.sign_init(session, &pss, key),
-        Err(CKR_MECHANISM_INVALID)
-    );
-    fixture.close_all_sessions(AUTH).unwrap();
-    signs(&fixture, AUTH, CKM_SHA256_RSA_PKCS);
-}
-
-#[test]
-fn no_wrong_signature_leaves_us() {
-    let fixture = Fixture::with("plastic,pss-salt=20");
-    let session = fixture.logged_in(AUTH);
-    let key = fixture.private_key(session);
-    let pss = Mechanism::card_pss(CKM_RSA_PKCS_PSS);
-    assert_eq!(
-        fixture.sign_once(session, &pss, key, &[0; 32]),
-        Err(CKR_MECHANISM_INVALID),
-        "a salt of 20 bytes"
-    );
-    assert!(
-        !fixture
-            .mechanisms(AUTH)
-            .unwrap()
-            .contains(&CKM_RSA_PKCS_PSS)
-    );
-    assert!(
-        fixture
-            .sign_once(
-                session,
-                &Mechanism::usual(CKM_SHA256_RSA_PKCS),
-                key,
-                b"data"
-            )
-            .is_ok()
-    );
-
-    let fixture = {
-        drop(fixture);
-        Fixture::with("plastic,wrong-signatures")
-    };
-    for slot in [AUTH, SIGN] {
-        let session = fixture.logged_in(slot);
-        let key = fixture.private_key(session);
-        let usual = Mechanism::usual(CKM_SHA256_RSA_PKCS);
-        assert_eq!(
-            fixture.sign_once(session, &usual, key, b"data"),
-            Err(CKR_DEVICE_ERROR)
-        );
-        assert!(!fixture.is_open());
-    }
 }

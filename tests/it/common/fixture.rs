@@ -13,7 +13,7 @@ use super::config::Config;
 use super::fake_pcsc::FakePcsc;
 use super::module::initialize_with;
 use super::other_client::OtherClient;
-use super::words::Template;
+use super::words::{Mechanism, Template};
 
 /// The slot of the first reader's authentication token.
 pub const AUTH: CK_SLOT_ID = 0;
@@ -162,6 +162,12 @@ impl Fixture {
     /// The private key of a token that is logged in.
     pub fn private_key(&self, session: CK_SESSION_HANDLE) -> CK_OBJECT_HANDLE {
         self.find_one(session, &Template::class(CKO_PRIVATE_KEY))
+    }
+
+    /// One signature of `b"data"` with the private key of a token that is logged in.
+    pub fn signature(&self, session: CK_SESSION_HANDLE) -> Result<Vec<u8>, CK_RV> {
+        let key = self.private_key(session);
+        self.sign_once(session, &Mechanism::plain(CKM_RSA_PKCS), key, b"data")
     }
 
     /// The public key of a token.

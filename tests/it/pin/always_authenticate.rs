@@ -1,42 +1,282 @@
-//! Keys that want their PIN for each signature (product.md, section 4; PKCS#11 3.2, 4.9). What
-//! belongs here: what a plain login is worth, and what `C_Login(CKU_CONTEXT_SPECIFIC)` is.
+//! Keys that want their PIN for each signature (PKCS#11 3.2, 4.9). What belongs here: how long a login for one
+//! signature lasts, under each setting. docs/login.md says which programs can live with which.
 
-use crate::common::config::AlwaysAuthenticate;
+use crate::common::config::{AlwaysAuthenticate, LoginState};
 use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN};
 use cryptoki_sys::*;
 
-fn sign(fixture: &Fixture, session: CK_SESSION_HANDLE) -> Result<Vec<u8>, CK_RV> {
+/// A way to end an operation that was logged in to without signing.
+type End = (&'static str, fn(&Fixture, CK_SESSION_HANDLE));
+
+fn usual() -> Mechanism {
+    Mechanism::usual(CKM_SHA256_RSA_PKCS)
+}
+
+fn with(policy: AlwaysAuthenticate) -> Fixture {
+    Fixture::configured("plastic", |config| config.always_authenticate = policy)
+}
+
+/// A session of the signature token whose one free use is spent, and the key.
+fn spent(fixture: &Fixture) -> (CK_SESSION_HANDLE, CK_OBJECT_HANDLE) {
+    let session = fixture.logged_in(SIGN);
     let key = fixture.private_key(session);
-    fixture.sign_once(session, &Mechanism::plain(CKM_RSA_PKCS), key, b"data")
+    fixture.sign_once(session, &usual(), key, b"data").unwrap();
+    (session, key)
+}
+
+/// `C_SignInit` and `C_Login` for this one signature.
+fn begin(fixture: &Fixture, session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) {
+    fixture.sign_init(session, &usual(), key).unwrap();
+    assert_eq!(
+        fixture.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
+        Ok(())
+    );
 }
 
 #[test]
-fn the_signature_key_wants_its_password_each_time() {
+fn what_each_setting_means() {
+    use AlwaysAuthenticate::{Auto, No, Yes};
+    for (policy, slot, pin, always) in [
+        (Auto, AUTH, PIN, false),
+        (Auto, SIGN, PASSWORD, true),
+        (Yes, AUTH, PIN, true),
+        (Yes, SIGN, PASSWORD, true),
+        (No, AUTH, PIN, false),
+        (No, SIGN, PASSWORD, false),
+    ] {
+        let at = format!("{policy:?}, slot {slot}");
+        let fixture = with(policy);
+        let session = fixture.logged_in(slot);
+        let key = fixture.private_key(session);
+        assert_eq!(
+            fixture.flag(session, key, CKA_ALWAYS_AUTHENTICATE),
+            Ok(always),
+            "{at}"
+        );
+        // The login counts for the first signature: OpenSSH and Java never log in for one.
+        assert!(
+            fixture.sign_once(session, &usual(), key, b"1").is_ok(),
+            "{at}"
+        );
+        let second = fixture.sign_once(session, &usual(), key, b"2");
+        assert_eq!(
+            second.err(),
+            always.then_some(CKR_USER_NOT_LOGGED_IN),
+            "{at}"
+        );
+        // The session's state does not change by that.
+        assert_eq!(fixture.state(session), Ok(CKS_RW_USER_FUNCTIONS));
+        fixture.sign_init(session, &usual(), key).unwrap();
+        let again = fixture.login(session, CKU_CONTEXT_SPECIFIC, pin);
+        assert_eq!(again.is_ok(), always, "{at}");
+        assert_eq!(
+            again.err(),
+            (!always).then_some(CKR_OPERATION_NOT_INITIALIZED),
+            "{at}"
+        );
+        assert!(fixture.sign(session, b"3").is_ok(), "{at}");
+    }
+}
+
+#[test]
+fn a_login_for_one_signature_ends_with_its_operation() {
+    let ends: [End; 6] = [
+        ("C_SignInit(NULL)", |fixture, session| {
+            fixture.sign_cancel(session).unwrap()
+        }),
+        ("C_SessionCancel", |fixture, session| {
+            fixture.session_cancel(session, CKF_SIGN).unwrap()
+        }),
+        ("the signature", |fixture, session| {
+            fixture.sign(session, b"data").unwrap();
+        }),
+        ("a signature in parts", |fixture, session| {
+            fixture.sign_update(session, b"data").unwrap();
+            fixture.sign_final(session).unwrap();
+        }),
+        ("a failure of the card", |fixture, session| {
+            let broken = jpki_card_simulator::Misbehaviour::AnswerInstead(vec![0x6F, 0x00]);
+            fixture.reader().misbehave(3, broken);
+            fixture.sign(session, b"data").unwrap_err();
+        }),
+        ("C_Login of the wrong shape", |fixture, session| {
+            assert_eq!(
+                fixture.login(session, CKU_CONTEXT_SPECIFIC, b""),
+                Err(CKR_PIN_INCORRECT)
+            );
+            assert_eq!(fixture.sign(session, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
+        }),
+    ];
+    for (how, end) in ends {
+        let fixture = Fixture::plastic();
+        let (session, key) = spent(&fixture);
+        begin(&fixture, session, key);
+        end(&fixture, session);
+        let before = fixture.counters().sign_verifies;
+        fixture.sign_init(session, &usual(), key).unwrap();
+        assert_eq!(
+            fixture.sign(session, b"data"),
+            Err(CKR_USER_NOT_LOGGED_IN),
+            "after {how}"
+        );
+        assert_eq!(fixture.counters().sign_verifies, before, "after {how}");
+    }
+}
+
+#[test]
+fn it_ends_with_its_session_and_serves_no_other() {
+    let fixture = Fixture::plastic();
+    let (first, key) = spent(&fixture);
+    let second = fixture.open(SIGN);
+    begin(&fixture, first, key);
+    fixture.sign_init(second, &usual(), key).unwrap();
+    assert_eq!(fixture.sign(second, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
+    // Two sessions side by side, each with its own.
+    begin(&fixture, second, key);
+    assert!(fixture.sign(first, b"data").is_ok());
+    fixture.close_session(second).unwrap();
+    let third = fixture.open(SIGN);
+    assert_eq!(
+        fixture.sign_once(third, &usual(), key, b"data"),
+        Err(CKR_USER_NOT_LOGGED_IN)
+    );
+}
+
+#[test]
+fn a_failed_login_for_a_signature_spends_the_one_that_came_with_the_login() {
+    for wrong in [&b"WRONG1"[..], b"1234", b""] {
+        let fixture = Fixture::plastic();
+        let session = fixture.logged_in(SIGN);
+        let key = fixture.private_key(session);
+        fixture.sign_init(session, &usual(), key).unwrap();
+        assert_eq!(
+            fixture.login(session, CKU_CONTEXT_SPECIFIC, wrong),
+            Err(CKR_PIN_INCORRECT)
+        );
+        assert_eq!(fixture.sign(session, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
+        // The user is still logged in, and may try again.
+        assert_eq!(fixture.state(session), Ok(CKS_RW_USER_FUNCTIONS));
+        begin(&fixture, session, key);
+        assert!(fixture.sign(session, b"data").is_ok());
+    }
+}
+
+#[test]
+fn a_login_for_one_signature_needs_one() {
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(SIGN);
+    let refused = Err(CKR_OPERATION_NOT_INITIALIZED);
+    assert_eq!(
+        fixture.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
+        refused
+    );
+    let public = fixture.public_key(session);
+    fixture.verify_init(session, &usual(), public).unwrap();
+    assert_eq!(
+        fixture.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
+        refused
+    );
+    assert_eq!(fixture.counters().sign_verifies, 1);
+}
+
+#[test]
+fn a_locked_pin_logs_out() {
+    let fixture = Fixture::plastic();
+    let (session, key) = spent(&fixture);
+    let mut client = fixture.other_client();
+    client.select_jpki();
+    for _ in 0..5 {
+        client.status(b"\x00\x20\x00\x9B\x06WRONG9");
+    }
+    fixture.sign_init(session, &usual(), key).unwrap();
+    assert_eq!(
+        fixture.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
+        Err(CKR_PIN_LOCKED)
+    );
+    assert_eq!(fixture.state(session), Ok(CKS_RW_PUBLIC_SESSION));
+}
+
+#[test]
+fn a_changed_pin_ends_what_was_given_before_and_costs_no_try() {
+    let fixture = Fixture::plastic();
+    let (session, key) = spent(&fixture);
+    let other = fixture.open(SIGN);
+    begin(&fixture, session, key);
+    fixture.set_pin(other, PASSWORD, b"NEW1234").unwrap();
+    assert_eq!(fixture.sign(session, b"data"), Err(CKR_USER_NOT_LOGGED_IN));
+    assert_eq!(fixture.tries(), (3, 5));
+}
+
+#[test]
+fn message_signatures_want_it_for_each_message() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(SIGN);
     let key = fixture.private_key(session);
-    let rsa = Mechanism::plain(CKM_RSA_PKCS);
+    fixture.message_sign_init(session, &usual(), key).unwrap();
+    // The first one is covered by the login.
+    fixture.sign_message(session, b"data").unwrap();
+    for _ in 0..2 {
+        assert_eq!(
+            fixture.sign_message(session, b"data"),
+            Err(CKR_USER_NOT_LOGGED_IN)
+        );
+        assert_eq!(
+            fixture.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
+            Ok(())
+        );
+        assert!(fixture.sign_message(session, b"data").is_ok());
+    }
+}
+
+#[test]
+fn the_state_on_the_card_and_a_key_that_always_asks() {
+    let fixture = Fixture::configured("plastic", |config| config.login_state = LoginState::Card);
+    let (session, key) = spent(&fixture);
+    assert!(!fixture.is_open());
+    begin(&fixture, session, key);
+    assert!(!fixture.is_open());
+    fixture.sign_cancel(session).unwrap();
     assert_eq!(
-        fixture.flag(session, key, CKA_ALWAYS_AUTHENTICATE),
-        Ok(true)
+        fixture.sign_once(session, &usual(), key, b"data"),
+        Err(CKR_USER_NOT_LOGGED_IN)
     );
-    let context = |password: &[u8]| fixture.login(session, CKU_CONTEXT_SPECIFIC, password);
+    begin(&fixture, session, key);
+    assert!(fixture.sign(session, b"data").is_ok());
+    assert!(!fixture.is_open());
+}
 
-    // The plain login counts for the first one.
-    assert_eq!(context(PASSWORD), Err(CKR_OPERATION_NOT_INITIALIZED));
-    fixture.sign_once(session, &rsa, key, b"one").unwrap();
-    fixture.sign_init(session, &rsa, key).unwrap();
-    assert_eq!(fixture.sign(session, b"two"), Err(CKR_USER_NOT_LOGGED_IN));
-    assert_eq!(fixture.counters().sign_signatures, 1);
-    assert_eq!(fixture.state(session), Ok(CKS_RW_USER_FUNCTIONS));
-
-    fixture.sign_init(session, &rsa, key).unwrap();
-    assert_eq!(context(b"WRONG1"), Err(CKR_PIN_INCORRECT));
-    context(PASSWORD).unwrap();
-    fixture.sign(session, b"two").unwrap();
-    fixture.sign_init(session, &rsa, key).unwrap();
-    assert_eq!(fixture.sign(session, b"three"), Err(CKR_USER_NOT_LOGGED_IN));
-    assert_eq!(fixture.counters().sign_signatures, 2);
+#[test]
+fn the_state_on_the_card_costs_two_apdus_and_keeps_no_pin() {
+    let fixture = Fixture::configured("plastic", |config| config.login_state = LoginState::Card);
+    let session = fixture.logged_in(AUTH);
+    let key = fixture.private_key(session);
+    for _ in 0..3 {
+        fixture.sign_init(session, &usual(), key).unwrap();
+        let (signature, sent) = fixture.apdus(|| fixture.sign(session, b"data"));
+        assert!(signature.is_ok());
+        assert_eq!(sent, 2);
+    }
+    assert_eq!(fixture.counters().auth_verifies, 1);
+    // A neighbour's SELECT ends it: nothing is there to log in again with.
+    fixture.other_client().select_other();
+    assert_eq!(
+        fixture.sign_once(session, &usual(), key, b"data"),
+        Err(CKR_USER_NOT_LOGGED_IN)
+    );
+    assert_eq!(fixture.state(session), Ok(CKS_RW_PUBLIC_SESSION));
+    // A change of the PIN keeps it.
+    fixture.login(session, CKU_USER, PIN).unwrap();
+    fixture.set_pin(session, PIN, b"5678").unwrap();
+    assert!(fixture.sign_once(session, &usual(), key, b"data").is_ok());
+    assert_eq!(
+        fixture.set_pin(session, PIN, b"1111"),
+        Err(CKR_PIN_INCORRECT)
+    );
+    assert_eq!(
+        fixture.sign_once(session, &usual(), key, b"data"),
+        Err(CKR_USER_NOT_LOGGED_IN)
+    );
+    assert!(!fixture.is_open());
 }
 
 #[test]
@@ -57,41 +297,18 @@ fn a_context_login_before_the_first_signature_is_good_too() {
 }
 
 #[test]
-fn who_asks_each_time_is_a_setting() {
-    let fixture = Fixture::configured("plastic", |config| {
-        config.always_authenticate = AlwaysAuthenticate::No;
-    });
-    let session = fixture.logged_in(SIGN);
-    let key = fixture.private_key(session);
-    assert_eq!(
-        fixture.flag(session, key, CKA_ALWAYS_AUTHENTICATE),
-        Ok(false)
-    );
-    for _ in 0..3 {
-        sign(&fixture, session).unwrap();
-    }
-    drop(fixture);
-
-    let fixture = Fixture::configured("plastic", |config| {
-        config.always_authenticate = AlwaysAuthenticate::Yes;
-    });
-    let session = fixture.logged_in(AUTH);
-    sign(&fixture, session).unwrap();
-    assert_eq!(sign(&fixture, session), Err(CKR_USER_NOT_LOGGED_IN));
-    drop(fixture);
-
+fn wrong_context_pin_can_be_corrected_in_the_same_operation() {
     let fixture = Fixture::plastic();
-    let session = fixture.logged_in(AUTH);
-    let key = fixture.private_key(session);
+    let (session, key) = spent(&fixture);
     assert_eq!(
-        fixture.flag(session, key, CKA_ALWAYS_AUTHENTICATE),
-        Ok(false)
+        fixture.sign_once(session, &usual(), key, b"data"),
+        Err(CKR_USER_NOT_LOGGED_IN)
     );
-    for _ in 0..3 {
-        sign(&fixture, session).unwrap();
-    }
-    let rsa = Mechanism::plain(CKM_RSA_PKCS);
-    fixture.sign_init(session, &rsa, key).unwrap();
-    let context = fixture.login(session, CKU_CONTEXT_SPECIFIC, PIN);
-    assert_eq!(context, Err(CKR_OPERATION_NOT_INITIALIZED));
+    assert_eq!(fixture.counters().sign_signatures, 1);
+    fixture.sign_init(session, &usual(), key).unwrap();
+    let context = |pin: &[u8]| fixture.login(session, CKU_CONTEXT_SPECIFIC, pin);
+    assert_eq!(context(b"WRONG1"), Err(CKR_PIN_INCORRECT));
+    assert_eq!(context(PASSWORD), Ok(()));
+    fixture.sign(session, b"data").unwrap();
+    assert_eq!(fixture.counters().sign_signatures, 2);
 }

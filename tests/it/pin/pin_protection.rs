@@ -2,54 +2,10 @@
 //! and what `C_Login` and `C_SetPIN` answer. docs/login.md has the same as a table.
 
 use crate::common::config::LastTry;
-use crate::common::{AUTH, Fixture, PASSWORD, PIN, SIGN};
+use crate::common::{AUTH, Fixture, PASSWORD, PIN, SIGN, card};
 use cryptoki_sys::*;
 
-/// Values that the authentication PIN cannot have.
-fn no_pins() -> Vec<Vec<u8>> {
-    let mut all: Vec<Vec<u8>> = [
-        "", "123", "12345", "ABC123", "12a4", "-123", " 1234", "1234\n", "12 4",
-    ]
-    .map(|text| text.as_bytes().to_vec())
-    .to_vec();
-    all.extend(shapes_of_neither());
-    all
-}
-
-/// Values that the signature password cannot have.
-fn no_passwords() -> Vec<Vec<u8>> {
-    let mut all: Vec<Vec<u8>> = [
-        "",
-        "1234",
-        "ABC12",
-        "ABC1234567890ABCD",
-        "ABC-123",
-        "ABC 123",
-        "ABC123\n",
-    ]
-    .map(|text| text.as_bytes().to_vec())
-    .to_vec();
-    all.extend(shapes_of_neither());
-    all
-}
-
-fn shapes_of_neither() -> Vec<Vec<u8>> {
-    let text = [
-        "１２３４",
-        "ＡＢＣ１２３",
-        "暗証番号",
-        "ABCé12",
-        "12\u{0}4",
-        "1234\u{0}",
-        "ABC123\u{0}",
-        "\u{0}\u{0}\u{0}\u{0}",
-    ];
-    let mut all: Vec<Vec<u8>> = text.map(|text| text.as_bytes().to_vec()).to_vec();
-    all.push(vec![b'1'; 300]);
-    all.push(vec![0xFF; 4]);
-    all.push(vec![0x80; 8]);
-    all
-}
+use super::{no_passwords, no_pins};
 
 /// VERIFYs with a PIN so far, both keys.
 fn verifies(fixture: &Fixture) -> u64 {
@@ -142,6 +98,14 @@ fn a_refused_value_is_not_sent_again() {
         );
     }
     assert_eq!((fixture.tries(), verifies(&fixture)), ((2, 4), 2));
+    // Each refused value is remembered, not only the last one.
+    for password in [b"WRONG2", b"WRONG1", b"WRONG2"] {
+        assert_eq!(
+            fixture.login(sign, CKU_USER, password),
+            Err(CKR_PIN_INCORRECT)
+        );
+    }
+    assert_eq!((fixture.tries(), verifies(&fixture)), ((2, 3), 3));
     // A second session, and another one after all are closed, belong to the same process.
     fixture.close_all_sessions(AUTH).unwrap();
     let auth = fixture.open(AUTH);
@@ -149,7 +113,9 @@ fn a_refused_value_is_not_sent_again() {
         fixture.login(auth, CKU_USER, b"9999"),
         Err(CKR_PIN_INCORRECT)
     );
-    assert_eq!(fixture.tries(), (2, 4));
+    assert_eq!(fixture.tries(), (2, 3));
+    assert_eq!(fixture.login(sign, CKU_USER, PASSWORD), Ok(()));
+    assert_eq!(fixture.tries(), (2, 5));
 }
 
 #[test]
@@ -212,6 +178,9 @@ fn the_last_try_is_spent_by_whoever_allows_it() {
         Err(CKR_PIN_LOCKED)
     );
     assert_eq!((fixture.tries(), verifies(&fixture)), ((3, 0), 2));
+    // Nothing is sent to a locked PIN.
+    assert_eq!(fixture.login(sign, CKU_USER, PASSWORD), Err(CKR_PIN_LOCKED));
+    assert_eq!(verifies(&fixture), 2);
     assert_eq!(
         (flags(&fixture, AUTH), flags(&fixture, SIGN)),
         (0, CKF_USER_PIN_LOCKED)
@@ -222,6 +191,7 @@ fn the_last_try_is_spent_by_whoever_allows_it() {
 fn the_flags_tell_the_truth_and_cost_nothing() {
     let fixture = Fixture::configured("plastic", |config| config.last_try = LastTry::Allow);
     let auth = fixture.open(AUTH);
+    assert_eq!((flags(&fixture, AUTH), flags(&fixture, SIGN)), (0, 0));
     let truth = [
         (&b"9999"[..], CKR_PIN_INCORRECT, CKF_USER_PIN_COUNT_LOW),
         (
@@ -246,9 +216,9 @@ fn the_flags_tell_the_truth_and_cost_nothing() {
         );
         let (seen, sent) = fixture.apdus(|| flags(&fixture, AUTH));
         assert_eq!((seen, sent), (expected, 0), "after {pin:?}");
+        assert_eq!(flags(&fixture, SIGN), 0, "after {pin:?}");
         let _ = fixture.logout(auth);
     }
-    assert_eq!(flags(&fixture, SIGN), 0);
 }
 
 #[test]
@@ -292,64 +262,6 @@ fn a_counter_that_is_hidden_by_a_verified_pin_is_asked_for_again() {
 }
 
 #[test]
-fn a_pin_is_changed_under_the_same_rules() {
-    let fixture = Fixture::plastic();
-    let (auth, sign) = (fixture.open(AUTH), fixture.open(SIGN));
-    for (session, old, wrong_new) in [(auth, PIN, no_pins()), (sign, PASSWORD, no_passwords())] {
-        for new in &wrong_new {
-            let code = fixture.set_pin(session, old, new).unwrap_err();
-            assert!(
-                [CKR_PIN_LEN_RANGE, CKR_PIN_INVALID].contains(&code),
-                "{new:?}: {code:#x}"
-            );
-        }
-    }
-    for old in no_pins() {
-        assert_eq!(
-            fixture.set_pin(auth, &old, b"5678"),
-            Err(CKR_PIN_INCORRECT),
-            "{old:?}"
-        );
-    }
-    assert_eq!((fixture.tries(), verifies(&fixture)), ((3, 5), 0));
-    assert_eq!(
-        fixture.set_pin(auth, b"9999", b"5678"),
-        Err(CKR_PIN_INCORRECT)
-    );
-    assert_eq!(fixture.set_pin(auth, PIN, b"5678"), Ok(()));
-    assert_eq!(fixture.set_pin(sign, b"abc123", b"new1234"), Ok(()));
-    assert_eq!(fixture.tries(), (3, 5));
-    assert!(!fixture.is_open());
-    assert_eq!(fixture.login(auth, CKU_USER, b"5678"), Ok(()));
-    assert_eq!(fixture.login(sign, CKU_USER, b"NEW1234"), Ok(()));
-    // A login goes on with the new PIN.
-    assert_eq!(fixture.set_pin(auth, b"5678", PIN), Ok(()));
-    let key = fixture.private_key(auth);
-    let usual = crate::common::Mechanism::usual(CKM_SHA256_RSA_PKCS);
-    assert!(fixture.sign_once(auth, &usual, key, b"data").is_ok());
-    assert_eq!(fixture.tries(), (3, 5));
-}
-
-#[test]
-fn after_a_torn_change_the_kept_pin_is_not_tried() {
-    let fixture = Fixture::plastic();
-    let auth = fixture.logged_in(AUTH);
-    let key = fixture.private_key(auth);
-    // READ, query, VERIFY, CHANGE: the last one is executed, and its answer lost.
-    fixture.reader().misbehave(
-        4,
-        jpki_card_simulator::Misbehaviour::AnswerAfter(vec![0x6F, 0x00]),
-    );
-    assert_eq!(fixture.set_pin(auth, PIN, b"5678"), Err(CKR_DEVICE_ERROR));
-    let usual = crate::common::Mechanism::usual(CKM_SHA256_RSA_PKCS);
-    assert_eq!(
-        fixture.sign_once(auth, &usual, key, b"data"),
-        Err(CKR_USER_NOT_LOGGED_IN)
-    );
-    assert_eq!(fixture.tries(), (3, 5));
-}
-
-#[test]
 fn a_kept_pin_that_somebody_changed_costs_one_try_and_ends_the_login() {
     let fixture = Fixture::plastic();
     let auth = fixture.logged_in(AUTH);
@@ -372,4 +284,47 @@ fn a_kept_pin_that_somebody_changed_costs_one_try_and_ends_the_login() {
     }
     assert_eq!(fixture.tries(), (2, 5));
     assert_eq!(fixture.login(auth, CKU_USER, b"5678"), Ok(()));
+}
+
+#[test]
+fn another_card_is_another_matter() {
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    let wrong = fixture.login(session, CKU_USER, b"9999");
+    assert_eq!(wrong, Err(CKR_PIN_INCORRECT));
+    fixture.reader().add("other", card("child,auth-pin=9999"));
+    fixture.reader().insert("other").unwrap();
+    let session = fixture.open(AUTH);
+    fixture.login(session, CKU_USER, b"9999").unwrap();
+}
+
+#[test]
+fn wrong_pins_stop_before_the_last_try() {
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    for (pin, code) in [
+        (b"0000", CKR_PIN_INCORRECT),
+        (b"0001", CKR_PIN_INCORRECT),
+        (b"0002", CKR_PIN_LOCKED),
+        (b"0003", CKR_PIN_LOCKED),
+    ] {
+        assert_eq!(fixture.login(session, CKU_USER, pin), Err(code));
+    }
+    assert_eq!(fixture.tries(), (1, 5));
+}
+
+#[test]
+fn a_locked_pin_is_said_to_be_locked() {
+    for profile in [
+        "pinless",
+        "pinless,locked-query=6984",
+        "pinless,locked=6983",
+    ] {
+        let fixture = Fixture::configured(profile, |config| config.last_try = LastTry::Allow);
+        for (slot, pin) in [(AUTH, PIN), (SIGN, PASSWORD)] {
+            let session = fixture.open(slot);
+            assert_eq!(fixture.login(session, CKU_USER, pin), Err(CKR_PIN_LOCKED));
+        }
+        assert_eq!(verifies(&fixture), 0, "{profile}");
+    }
 }

@@ -3,6 +3,8 @@
 
 use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN};
 use cryptoki_sys::*;
+
+use super::{no_passwords, no_pins};
 use jpki_card_simulator::Misbehaviour;
 
 fn verifies(fixture: &Fixture) -> (u64, u64) {
@@ -106,4 +108,47 @@ fn a_card_that_does_not_like_the_new_pin() {
     assert_eq!(changed, Err(CKR_PIN_INVALID));
     assert!(!fixture.is_open());
     fixture.login(session, CKU_USER, PIN).unwrap();
+}
+
+#[test]
+fn a_pin_is_changed_under_the_same_rules() {
+    let fixture = Fixture::plastic();
+    let (auth, sign) = (fixture.open(AUTH), fixture.open(SIGN));
+    for (session, old, wrong_new) in [(auth, PIN, no_pins()), (sign, PASSWORD, no_passwords())] {
+        for new in &wrong_new {
+            let code = fixture.set_pin(session, old, new).unwrap_err();
+            assert!(
+                [CKR_PIN_LEN_RANGE, CKR_PIN_INVALID].contains(&code),
+                "{new:?}: {code:#x}"
+            );
+        }
+    }
+    for old in no_pins() {
+        assert_eq!(
+            fixture.set_pin(auth, &old, b"5678"),
+            Err(CKR_PIN_INCORRECT),
+            "{old:?}"
+        );
+    }
+    assert_eq!((fixture.tries(), verifies(&fixture)), ((3, 5), (0, 0)));
+    assert_eq!(fixture.set_pin(sign, b"abc123", b"new1234"), Ok(()));
+    assert_eq!(fixture.login(sign, CKU_USER, b"NEW1234"), Ok(()));
+}
+
+#[test]
+fn after_a_torn_change_the_kept_pin_is_not_tried() {
+    let fixture = Fixture::plastic();
+    let auth = fixture.logged_in(AUTH);
+    let key = fixture.private_key(auth);
+    // READ, query, VERIFY, CHANGE: the last one is executed, and its answer lost.
+    fixture
+        .reader()
+        .misbehave(4, Misbehaviour::AnswerAfter(vec![0x6F, 0x00]));
+    assert_eq!(fixture.set_pin(auth, PIN, b"5678"), Err(CKR_DEVICE_ERROR));
+    let usual = Mechanism::usual(CKM_SHA256_RSA_PKCS);
+    assert_eq!(
+        fixture.sign_once(auth, &usual, key, b"data"),
+        Err(CKR_USER_NOT_LOGGED_IN)
+    );
+    assert_eq!(fixture.tries(), (3, 5));
 }

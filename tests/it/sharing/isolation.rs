@@ -306,3 +306,35 @@ fn the_other_trade_leaves_it_open_until_the_login_ends() {
     fixture.finalize().unwrap();
     safe(&fixture, "after C_Finalize");
 }
+
+#[test]
+fn the_card_is_never_left_open() {
+    for profile in ["plastic", "android", "iphone", "plastic,no-security-domain"] {
+        let fixture = Fixture::with(profile);
+        for slot in [AUTH, SIGN] {
+            let session = fixture.logged_in(slot);
+            assert!(!fixture.is_open(), "{profile}: after the login");
+            let key = fixture.private_key(session);
+            fixture.sign_once(session, &usual(), key, b"data").unwrap();
+            assert!(!fixture.is_open(), "{profile}: after a signature");
+            let mut client = fixture.other_client();
+            assert_eq!(client.select_jpki(), 0x9000);
+            assert_eq!(client.sign_auth(), 0x6982);
+            assert_eq!(client.sign_sign(), 0x6982);
+            fixture.logout(session).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_wrong_pin_leaves_nothing_open_either() {
+    let fixture = Fixture::plastic();
+    let mut client = fixture.other_client();
+    client.select_jpki();
+    // Somebody else left the card open. It closes with our next login, right or wrong.
+    assert_eq!(client.verify_auth(b"1234"), 0x9000);
+    let session = fixture.open(AUTH);
+    let wrong = fixture.login(session, CKU_USER, b"0000");
+    assert_eq!(wrong, Err(CKR_PIN_INCORRECT));
+    assert!(!fixture.is_open());
+}

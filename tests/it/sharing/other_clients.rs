@@ -1,9 +1,8 @@
 //! The login survives other programs. What belongs here: another program does something to the card between any
 //! two of our calls. With the same card the signature succeeds and no try is spent; another card gets no PIN.
 
-use crate::common::READER;
 use crate::common::config::AlwaysAuthenticate;
-use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN, Template};
+use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, READER, SIGN, Template, card};
 use cryptoki_sys::*;
 
 /// What a neighbour does to a card that stays the same.
@@ -175,10 +174,7 @@ fn another_card_gets_no_pin() {
             for (slot, pin) in [(AUTH, PIN), (SIGN, PASSWORD)] {
                 for moment in 1..=5 {
                     let fixture = Fixture::plastic();
-                    fixture
-                        .pcsc
-                        .reader(READER)
-                        .add("other", crate::common::card(other));
+                    fixture.pcsc.reader(READER).add("other", card(other));
                     let signature = sign_with(&fixture, slot, pin, moment, swap);
                     let at = format!("{other}, swapped {how} at {moment}, slot {slot}");
                     assert!(signature.is_err(), "{at}");
@@ -259,4 +255,40 @@ fn opensc_finds_jpki_selected_and_the_pin_not_verified() {
         0x9000
     );
     assert_eq!(opensc.sign_auth(), 0x6982);
+}
+
+#[test]
+fn the_login_survives_what_other_programs_do() {
+    let fixture = Fixture::plastic();
+    let (auth, signature) = (fixture.logged_in(AUTH), fixture.logged_in(SIGN));
+    let mut client = fixture.other_client();
+    client.select_other();
+    fixture.signature(auth).unwrap();
+    client.reset();
+    fixture.signature(auth).unwrap();
+    client.reset();
+    client.select_other();
+    fixture.signature(signature).unwrap();
+    client.select_jpki();
+    client.verify_auth(b"1234");
+    fixture.signature(auth).unwrap();
+    assert_eq!(fixture.tries(), (3, 5));
+    assert!(!fixture.is_open());
+}
+
+#[test]
+fn after_a_reset_the_pin_is_not_sent_to_another_card() {
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
+    // The same PIN would be wrong there; and even were it right, it is not that card's business.
+    let other = "juki,auth-pin=9999";
+    fixture.reader().add("other", card(other));
+    let mut client = fixture.other_client();
+    fixture.reader().swap_silently("other").unwrap();
+    client.reset();
+    assert_eq!(fixture.signature(session), Err(CKR_DEVICE_REMOVED));
+    assert_eq!(fixture.counters().auth_verifies, 0);
+    assert_eq!(fixture.tries(), (3, 5));
+    // It was said once; from now on there is no such session.
+    assert_eq!(fixture.state(session), Err(CKR_SESSION_HANDLE_INVALID));
 }
