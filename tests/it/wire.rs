@@ -85,34 +85,34 @@ fn verbs(profile: &str) -> Script {
 }
 
 #[test]
-fn a_plastic_card() {
+fn plastic_card() {
     check("plastic.txt", || verbs("plastic"));
 }
 
 #[test]
-fn a_card_without_short_identifiers() {
+fn card_without_short_identifiers() {
     check("no-short-identifiers.txt", || {
         verbs("plastic,no-short-identifiers")
     });
 }
 
 #[test]
-fn a_phone_that_must_be_powered_down() {
+fn android_phone_is_powered_down() {
     check("android.txt", || verbs("android"));
 }
 
 #[test]
-fn an_iphone() {
+fn iphone() {
     check("iphone.txt", || verbs("iphone"));
 }
 
 #[test]
-fn a_card_that_talks_in_61_and_6c() {
+fn card_with_get_response() {
     check("t0.txt", || verbs("plastic,answers=t0"));
 }
 
 #[test]
-fn a_signature_with_everything_warm_is_four_apdus() {
+fn signature_after_a_signature_is_four_apdus() {
     for slot in [AUTH, SIGN] {
         let apdus = (0..3).map(|_| {
             let fixture = Fixture::plastic();
@@ -129,7 +129,7 @@ fn a_signature_with_everything_warm_is_four_apdus() {
 }
 
 #[test]
-fn after_a_rest_the_card_is_proved_once_more() {
+fn card_is_proved_again_after_a_pause() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let mut script = Script::new(&fixture);
@@ -176,7 +176,7 @@ fn cold_start(program: &str) -> Script {
 }
 
 #[test]
-fn from_nothing_to_the_first_tls_signature() {
+fn cold_start_to_the_first_tls_signature() {
     let browser = check("cold-start-browser.txt", || cold_start("firefox"));
     assert_eq!(browser.apdus(), 18);
     // One more: a program that sees both tokens is told the tries of both PINs.
@@ -185,7 +185,7 @@ fn from_nothing_to_the_first_tls_signature() {
 }
 
 #[test]
-fn after_what_a_neighbour_did() {
+fn after_other_clients() {
     check("neighbour.txt", after_what_a_neighbour_did_script);
 }
 
@@ -211,7 +211,7 @@ fn after_what_a_neighbour_did_script() -> Script {
 }
 
 #[test]
-fn what_is_refused() {
+fn refused_calls() {
     check("refused.txt", what_is_refused_script);
 }
 
@@ -241,7 +241,7 @@ fn what_is_refused_script() -> Script {
 }
 
 #[test]
-fn cards_that_are_not_ours() {
+fn foreign_cards() {
     for profile in ["foreign", "fido"] {
         let fixture = Fixture::with(profile);
         let mut script = Script::new(&fixture);

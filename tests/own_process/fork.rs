@@ -43,7 +43,7 @@ fn works_by_itself(fixture: &Fixture) -> bool {
 }
 
 #[test]
-fn a_child_is_empty_and_the_parent_goes_on() {
+fn forked_child_starts_empty_and_the_parent_continues() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     for _ in 0..10 {
@@ -60,7 +60,7 @@ fn a_child_is_empty_and_the_parent_goes_on() {
 }
 
 #[test]
-fn a_grandchild_too() {
+fn grandchild_starts_empty() {
     let fixture = Fixture::plastic();
     let _session = fixture.logged_in(AUTH);
     let status =
@@ -69,7 +69,7 @@ fn a_grandchild_too() {
 }
 
 #[test]
-fn fork_while_other_threads_sign_poll_and_wait() {
+fn fork_while_other_threads_call() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -152,7 +152,7 @@ fn library() -> std::path::PathBuf {
 }
 
 #[test]
-fn the_library_in_a_c_program() {
+fn c_program_loads_forks_and_exits() {
     for (name, log) in [
         ("reload", "off"),
         ("exit", "off"),

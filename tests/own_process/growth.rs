@@ -15,7 +15,7 @@ use cryptoki_sys::*;
 
 /// Ten thousand times in docs/robustness.md: `CYCLES=10000 cargo test --release --test growth`.
 #[test]
-fn many_cycles_leave_nothing_behind() {
+fn login_cycles_do_not_grow() {
     let cycles = std::env::var("CYCLES").map_or(500, |text| text.parse().unwrap());
     let fixture = Fixture::plastic();
     let memory = || -> u64 {

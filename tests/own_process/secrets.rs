@@ -149,7 +149,7 @@ fn decimal(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn the_log_at_trace_says_nothing_that_is_secret() {
+fn trace_log_has_no_secrets() {
     log::set_logger(&PAPER).unwrap();
     log::set_max_level(LevelFilter::Trace);
     let mut certificates = Vec::new();

@@ -113,7 +113,7 @@ fn sign(caller: &Caller, session: CK_SESSION_HANDLE) -> Result<(), CK_RV> {
 static SIGNATURES: AtomicU64 = AtomicU64::new(0);
 
 #[test]
-fn sixteen_threads_two_readers_and_cards_that_are_pulled() {
+fn random_calls_of_sixteen_threads_with_removals() {
     let fixture = two_readers();
     let (stop, calls, refused) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     let start = Instant::now();
@@ -181,7 +181,7 @@ fn sixteen_threads_two_readers_and_cards_that_are_pulled() {
 }
 
 #[test]
-fn finalize_while_others_are_in_every_function() {
+fn finalize_during_calls_of_other_threads() {
     let fixture = two_readers();
     let stop = AtomicBool::new(false);
     let mut longest = Duration::ZERO;
@@ -228,7 +228,7 @@ fn finalize_while_others_are_in_every_function() {
 }
 
 #[test]
-fn two_readers_work_side_by_side() {
+fn two_readers_sign_in_parallel() {
     let fixture = two_readers();
     let slow = jpki_card_simulator::reader::Timing {
         signature: Duration::from_millis(300),

@@ -24,7 +24,7 @@ macro_rules! rust_side {
 }
 
 #[test]
-fn a_c_program() {
+fn c_program_sees_the_same_abi() {
     check(
         "cc",
         &[
@@ -39,7 +39,7 @@ fn a_c_program() {
 }
 
 #[test]
-fn a_cpp_program() {
+fn cpp_program_sees_the_same_abi() {
     check(
         "c++",
         &["-std=c++11", "-Wall", "-Wextra", "-Werror", "-x", "c++"],
@@ -109,7 +109,7 @@ fn check(compiler: &str, options: &[&str], name: &str) {
 
 /// Every constant of `src/vendor.rs` stands in the header.
 #[test]
-fn the_header_forgets_nothing() {
+fn header_has_every_vendor_constant() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
     let (vendor, header) = (read("src/vendor.rs"), read("include/jpki_pkcs11.h"));

@@ -31,13 +31,13 @@ fn present(fixture: &Fixture, slot: CK_SLOT_ID) -> bool {
 }
 
 #[test]
-fn what_was_there_before_is_no_event() {
+fn cards_present_at_the_start_are_no_event() {
     let fixture = Fixture::plastic();
     assert_eq!(events(&fixture), []);
 }
 
 #[test]
-fn each_change_is_told_once_for_both_slots() {
+fn each_change_is_one_event_for_each_slot() {
     let fixture = Fixture::plastic();
     for _ in 0..3 {
         fixture.take_out();
@@ -53,7 +53,7 @@ fn each_change_is_told_once_for_both_slots() {
 }
 
 #[test]
-fn a_look_at_the_slots_takes_no_event_away() {
+fn slot_list_consumes_no_event() {
     let fixture = Fixture::plastic();
     fixture.take_out();
     assert_eq!(fixture.slot_list(true).unwrap(), []);
@@ -62,7 +62,7 @@ fn a_look_at_the_slots_takes_no_event_away() {
 }
 
 #[test]
-fn the_same_card_back_is_logged_out_and_its_sessions_are_dead() {
+fn reinserted_card_is_logged_out_and_without_sessions() {
     let fixture = Fixture::plastic();
     let auth = fixture.logged_in(AUTH);
     let sign = fixture.logged_in(SIGN);
@@ -88,7 +88,7 @@ fn the_same_card_back_is_logged_out_and_its_sessions_are_dead() {
 }
 
 #[test]
-fn another_persons_card_and_other_kinds_of_card() {
+fn another_card_is_another_token() {
     let fixture = Fixture::plastic();
     let reader = fixture.reader();
     let first = fixture.token_info(AUTH).unwrap().serialNumber;
@@ -127,7 +127,7 @@ fn another_persons_card_and_other_kinds_of_card() {
 }
 
 #[test]
-fn two_to_eight_readers_each_keep_their_slots() {
+fn two_to_eight_readers_keep_their_slots() {
     for count in 2..=8 {
         let pcsc = FakePcsc::default();
         for number in 0..count {
@@ -154,7 +154,7 @@ fn two_to_eight_readers_each_keep_their_slots() {
 }
 
 #[test]
-fn a_reader_that_is_pulled_and_plugged_in_again_has_its_old_slots() {
+fn replugged_reader_has_its_old_slots() {
     let pcsc = FakePcsc::default();
     for name in ["A", "B", "C"] {
         pcsc.plug(name, reader_with("plastic"));
@@ -195,7 +195,7 @@ fn a_reader_that_is_pulled_and_plugged_in_again_has_its_old_slots() {
 }
 
 #[test]
-fn a_wait_is_woken_by_insertion_removal_and_a_new_reader() {
+fn wait_ends_with_each_change() {
     let fixture = Fixture::plastic();
     let changes: [(&str, &dyn Fn()); 4] = [
         ("removal", &|| fixture.take_out()),
@@ -220,7 +220,7 @@ fn a_wait_is_woken_by_insertion_removal_and_a_new_reader() {
 }
 
 #[test]
-fn finalize_ends_every_wait_and_initialise_may_follow_at_once() {
+fn finalize_ends_every_wait() {
     let fixture = Fixture::plastic();
     for _ in 0..5 {
         let waiters: Vec<_> = (0..4)
@@ -243,7 +243,7 @@ fn finalize_ends_every_wait_and_initialise_may_follow_at_once() {
 }
 
 #[test]
-fn of_two_waits_one_hears_of_each_slot() {
+fn two_waits_share_the_events() {
     let fixture = Fixture::plastic();
     let waiters: Vec<_> = (0..2)
         .map(|_| {
@@ -263,7 +263,7 @@ fn of_two_waits_one_hears_of_each_slot() {
 }
 
 #[test]
-fn a_service_that_was_not_there_at_the_start() {
+fn wait_may_begin_before_the_service() {
     let pcsc = FakePcsc::default();
     pcsc.set_service(Service::Stopped);
     let fixture = Fixture::on(pcsc, |_| ());

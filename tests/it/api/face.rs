@@ -8,37 +8,37 @@ use crate::common::{AUTH, Fixture, PASSWORD, PIN, SIGN, Template, golden, standa
 use cryptoki_sys::*;
 
 #[test]
-fn a_plastic_card() {
+fn plastic_card() {
     check("plastic");
 }
 
 #[test]
-fn an_android_phone() {
+fn android_phone() {
     check("android");
 }
 
 #[test]
-fn an_iphone() {
+fn iphone() {
     check("iphone");
 }
 
 #[test]
-fn the_old_juki_card() {
+fn juki_card() {
     check("juki");
 }
 
 #[test]
-fn the_card_of_a_child() {
+fn child_card() {
     check("child");
 }
 
 #[test]
-fn a_card_without_pins() {
+fn card_without_pins() {
     check("pinless");
 }
 
 #[test]
-fn an_expired_card() {
+fn expired_card() {
     check("expired");
 }
 

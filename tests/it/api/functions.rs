@@ -87,7 +87,7 @@ fn refused(source: &str, entries: &mut BTreeMap<String, Entry>) {
 }
 
 #[test]
-fn the_table_in_the_documentation_is_true() {
+fn table_in_the_documentation_is_current() {
     let mut entries = BTreeMap::new();
     for file in std::fs::read_dir(root().join("src/ffi")).unwrap() {
         let path = file.unwrap().path();

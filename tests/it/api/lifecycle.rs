@@ -6,7 +6,7 @@ use crate::common::{AUTH, FakePcsc, Fixture, Mechanism, PIN, Template};
 use cryptoki_sys::*;
 
 #[test]
-fn a_second_initialise_is_refused_and_harms_nothing() {
+fn second_initialize_is_refused() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let again = fixture.initialize(Config::default());
@@ -36,7 +36,7 @@ fn nothing_survives_finalize() {
 }
 
 #[test]
-fn who_we_are() {
+fn library_information() {
     let fixture = Fixture::plastic();
     let (info, apdus) = fixture.apdus(|| fixture.info().unwrap());
     let version = (info.cryptokiVersion.major, info.cryptokiVersion.minor);
@@ -61,7 +61,7 @@ fn who_we_are() {
 }
 
 #[test]
-fn a_life_without_any_reader() {
+fn module_works_without_readers() {
     let fixture = Fixture::on(FakePcsc::default(), |_| ());
     assert_eq!(fixture.slot_list(false), Ok(vec![]));
     assert_eq!(fixture.open_session(0, true), Err(CKR_SLOT_ID_INVALID));
@@ -77,7 +77,7 @@ fn a_life_without_any_reader() {
 }
 
 #[test]
-fn finalize_with_everything_under_way() {
+fn finalize_ends_active_operations_and_closes_the_card() {
     let fixture = Fixture::configured("plastic", |config| {
         config.login_state = LoginState::Card;
     });

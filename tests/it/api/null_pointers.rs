@@ -164,7 +164,7 @@ fn arguments(fixture: &Fixture, length: CK_ULONG) -> Arguments {
 }
 
 #[test]
-fn a_length_without_a_pointer_is_a_bad_argument() {
+fn length_without_pointer_is_a_bad_argument() {
     let fixture = Fixture::plastic();
     for length in [1, 7, CK_ULONG::MAX / 2, CK_ULONG::MAX] {
         for row in TABLE {
@@ -177,7 +177,7 @@ fn a_length_without_a_pointer_is_a_bad_argument() {
 }
 
 #[test]
-fn nothing_without_a_pointer_harms_nobody() {
+fn null_pointers_are_refused_without_side_effects() {
     let fixture = Fixture::plastic();
     for row in TABLE {
         // Some of them are right with nothing: what matters is that they come back.
@@ -190,7 +190,7 @@ fn nothing_without_a_pointer_harms_nobody() {
 }
 
 #[test]
-fn a_session_that_is_none_comes_first() {
+fn invalid_session_is_reported_first() {
     let fixture = Fixture::plastic();
     let closed = fixture.open(AUTH);
     fixture.close_session(closed).unwrap();
@@ -204,7 +204,7 @@ fn a_session_that_is_none_comes_first() {
 }
 
 #[test]
-fn nothing_works_before_initialize_and_after_finalize() {
+fn functions_need_initialize() {
     let fixture = Fixture::plastic();
     let good = arguments(&fixture, 7);
     fixture.finalize().unwrap();
@@ -215,7 +215,7 @@ fn nothing_works_before_initialize_and_after_finalize() {
 }
 
 #[test]
-fn the_table_is_complete() {
+fn table_has_every_function() {
     // Version and padding take the place of one pointer.
     let functions = size_of::<CK_FUNCTION_LIST_3_2>() / size_of::<usize>() - 1;
     // C_Initialize, C_Finalize, C_GetFunctionList, C_GetInterfaceList, C_GetInterface are in lifecycle.rs.

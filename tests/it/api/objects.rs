@@ -45,7 +45,7 @@ const AUTH_CA: &str = "certificate [03] User Authentication Certificate CA";
 const SIGN_CA: &str = "certificate [04] Digital Signature Certificate CA";
 
 #[test]
-fn what_is_there_before_and_after_the_login() {
+fn objects_before_and_after_the_login() {
     let auth = [
         AUTH_CERTIFICATE,
         AUTH_CA,
@@ -70,7 +70,7 @@ fn what_is_there_before_and_after_the_login() {
 }
 
 #[test]
-fn an_android_phone_hides_its_certificate() {
+fn android_certificate_is_private() {
     let fixture = Fixture::with("android");
     let session = fixture.open(AUTH);
     assert_eq!(shown(&fixture, session), [AUTH_CA, SIGN_CA]);
@@ -95,7 +95,7 @@ fn an_android_phone_hides_its_certificate() {
 }
 
 #[test]
-fn a_child_has_no_signature_key() {
+fn child_card_has_no_signature_token_objects() {
     for absent in ["nofile", "empty", "blank"] {
         // The password of a real one is locked; that the token is empty must not hang on that.
         let fixture = Fixture::with(&format!("child,sign-tries=5,absent={absent}"));
@@ -109,7 +109,7 @@ fn a_child_has_no_signature_key() {
 }
 
 #[test]
-fn the_public_certificates_profile_is_claimed_only_where_it_is_true() {
+fn public_certificates_profile_only_where_it_holds() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     assert!(profiles(&fixture, session).contains(&CKP_PUBLIC_CERTIFICATES_TOKEN));
@@ -125,7 +125,7 @@ fn the_public_certificates_profile_is_claimed_only_where_it_is_true() {
 }
 
 #[test]
-fn each_object_is_found_by_each_of_its_attributes() {
+fn object_is_found_by_each_of_its_attributes() {
     let kinds = [
         CKA_CLASS,
         CKA_TOKEN,
@@ -184,7 +184,7 @@ fn each_object_is_found_by_each_of_its_attributes() {
 }
 
 #[test]
-fn what_is_never_told() {
+fn private_values_are_sensitive() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -209,7 +209,7 @@ fn what_is_never_told() {
 }
 
 #[test]
-fn handles_last_as_long_as_the_card_is_in_and_no_longer() {
+fn object_handles_end_with_the_insertion() {
     let fixture = Fixture::plastic();
     let (one, two) = (fixture.open(AUTH), fixture.open(AUTH));
     let everything = |session| fixture.find(session, &Template::new()).unwrap();
@@ -231,7 +231,7 @@ fn handles_last_as_long_as_the_card_is_in_and_no_longer() {
 }
 
 #[test]
-fn a_private_handle_is_worth_nothing_after_the_logout() {
+fn private_handles_are_invalid_after_logout() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(SIGN);
     let certificate = fixture.find_one(
@@ -253,7 +253,7 @@ fn a_private_handle_is_worth_nothing_after_the_logout() {
 }
 
 #[test]
-fn found_in_portions() {
+fn objects_are_found_in_portions() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let all = fixture.find(session, &Template::new()).unwrap();
@@ -275,7 +275,7 @@ fn found_in_portions() {
 }
 
 #[test]
-fn the_cards_objects_cannot_be_changed() {
+fn card_objects_are_read_only() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     for object in fixture.find(session, &Template::new()).unwrap() {
@@ -291,7 +291,7 @@ fn the_cards_objects_cannot_be_changed() {
 }
 
 #[test]
-fn authorities_can_be_hidden() {
+fn ca_certificates_can_be_hidden() {
     let fixture = Fixture::configured("plastic", |config| {
         config.ca_certificates = CaCertificates::Off;
     });
@@ -308,7 +308,7 @@ fn authorities_can_be_hidden() {
 }
 
 #[test]
-fn the_card_itself_as_an_object() {
+fn hardware_feature_describes_the_card() {
     for (profile, kind) in [
         ("plastic", vendor::JPKI_CARD_PLASTIC),
         ("android", vendor::JPKI_CARD_ANDROID),

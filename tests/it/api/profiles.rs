@@ -17,7 +17,7 @@ const CALLED_HERE: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn our_token_passes_the_four_profiles_that_it_announces() {
+fn token_passes_the_profiles_it_announces() {
     let cases = xml_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/api/profiles"));
     assert_eq!(cases.len(), 4);
     for case in cases {
@@ -27,7 +27,7 @@ fn our_token_passes_the_four_profiles_that_it_announces() {
 
 #[test]
 #[ignore = "the published files are no part of this repository: set OASIS_TEST_CASES to their folder"]
-fn it_passes_the_published_test_cases() {
+fn token_passes_the_published_test_cases() {
     let folder = std::env::var_os("OASIS_TEST_CASES").expect("OASIS_TEST_CASES");
     let cases = xml_files(Path::new(&folder));
     assert!(!cases.is_empty(), "no test cases there");
@@ -77,7 +77,7 @@ impl Run {
             );
             run.step(*call, *result);
         }
-        println!("{}: {} calls, passed", file.display(), elements.len() / 2);
+        eprintln!("{}: {} calls, passed", file.display(), elements.len() / 2);
     }
 
     fn step(&mut self, call: Node<'_, '_>, result: Node<'_, '_>) {

@@ -10,7 +10,7 @@ use cryptoki_sys::*;
 use jpki_card_simulator::reader::Timing;
 
 #[test]
-fn the_sessions_of_both_tokens_die_and_stay_dead() {
+fn removal_ends_the_sessions_of_both_tokens() {
     let fixture = Fixture::plastic();
     let sessions = [fixture.logged_in(AUTH), fixture.logged_in(SIGN)];
     fixture.take_out();
@@ -27,7 +27,7 @@ fn the_sessions_of_both_tokens_die_and_stay_dead() {
 }
 
 #[test]
-fn operations_die_too() {
+fn removal_ends_operations() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -44,7 +44,7 @@ fn operations_die_too() {
 }
 
 #[test]
-fn two_readers_are_nothing_to_each_other() {
+fn readers_are_independent() {
     let pcsc = FakePcsc::default();
     pcsc.plug("Reader A", reader_with("plastic"));
     pcsc.plug("Reader B", reader_with("juki"));
@@ -66,7 +66,7 @@ fn two_readers_are_nothing_to_each_other() {
 }
 
 #[test]
-fn a_slow_card_holds_up_nobody_else() {
+fn slow_card_does_not_block_other_readers() {
     let pcsc = FakePcsc::default();
     pcsc.plug("Reader A", reader_with("plastic"));
     pcsc.plug("Reader B", reader_with("juki"));
@@ -98,7 +98,7 @@ fn a_slow_card_holds_up_nobody_else() {
 }
 
 #[test]
-fn a_neighbour_that_holds_the_card_is_waited_for() {
+fn transaction_of_another_client_is_waited_for() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);

@@ -21,7 +21,7 @@ fn public_key(fixture: &Fixture) -> Template {
 }
 
 #[test]
-fn create_change_and_destroy() {
+fn session_object_is_created_changed_and_destroyed() {
     let fixture = Fixture::plastic();
     let session = fixture.open_session(AUTH, false).unwrap();
     let ((), apdus) = fixture.apdus(|| {
@@ -43,7 +43,7 @@ fn create_change_and_destroy() {
 }
 
 #[test]
-fn they_die_with_their_session() {
+fn session_objects_end_with_their_session() {
     let fixture = Fixture::plastic();
     let (maker, witness) = (fixture.open(AUTH), fixture.open(AUTH));
     let object = fixture.create_object(maker, &data("one")).unwrap();
@@ -58,7 +58,7 @@ fn they_die_with_their_session() {
 }
 
 #[test]
-fn private_ones_are_the_users() {
+fn private_session_objects_need_a_login() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let private = data("private").flag(CKA_PRIVATE, true);
@@ -73,7 +73,7 @@ fn private_ones_are_the_users() {
 }
 
 #[test]
-fn templates_that_make_nothing() {
+fn invalid_templates_are_refused() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let key = public_key(&fixture);
@@ -123,7 +123,7 @@ fn templates_that_make_nothing() {
 }
 
 #[test]
-fn copies() {
+fn session_object_is_copied() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]);
@@ -159,7 +159,7 @@ fn copies() {
 }
 
 #[test]
-fn what_the_attributes_forbid() {
+fn attributes_forbid_change_copy_and_destruction() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let fixed = data("fixed").flag(CKA_MODIFIABLE, false);
@@ -188,7 +188,7 @@ fn what_the_attributes_forbid() {
 }
 
 #[test]
-fn a_public_key_has_what_follows_from_it() {
+fn public_key_has_derived_attributes() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let object = fixture

@@ -5,7 +5,7 @@ use crate::common::{AUTH, Fixture, Mechanism, PIN, SIGN, Template};
 use cryptoki_sys::*;
 
 #[test]
-fn flags_of_open_session() {
+fn open_session_checks_its_flags() {
     let fixture = Fixture::plastic();
     let open = |flags| fixture.open_session_with(AUTH, flags).map(|_| ());
     assert_eq!(open(CKF_SERIAL_SESSION), Ok(()));
@@ -76,7 +76,7 @@ fn sessions_are_counted_for_each_token() {
 }
 
 #[test]
-fn a_closed_handle_stays_dead() {
+fn closed_session_handle_stays_invalid() {
     let fixture = Fixture::plastic();
     let old = fixture.open(AUTH);
     fixture.close_session(old).unwrap();
@@ -92,7 +92,7 @@ fn a_closed_handle_stays_dead() {
 }
 
 #[test]
-fn the_last_session_takes_the_login_along() {
+fn closing_the_last_session_logs_out() {
     let fixture = Fixture::plastic();
     let first = fixture.logged_in(AUTH);
     let second = fixture.open(AUTH);
@@ -112,7 +112,7 @@ fn the_last_session_takes_the_login_along() {
 }
 
 #[test]
-fn session_cancel_ends_what_it_names() {
+fn session_cancel_ends_the_named_operations() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -142,7 +142,7 @@ fn session_cancel_ends_what_it_names() {
 }
 
 #[test]
-fn one_operation_of_each_kind_in_each_session() {
+fn one_operation_of_each_kind_per_session() {
     let fixture = Fixture::plastic();
     let (one, two) = (fixture.open(AUTH), fixture.open(AUTH));
     let sha = Mechanism::plain(CKM_SHA256);
@@ -164,7 +164,7 @@ fn one_operation_of_each_kind_in_each_session() {
 }
 
 #[test]
-fn states_cannot_be_saved() {
+fn operation_state_cannot_be_saved() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     assert_eq!(
@@ -183,7 +183,7 @@ fn states_cannot_be_saved() {
 }
 
 #[test]
-fn nobody_has_validated_the_token() {
+fn token_has_no_validation_flags() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let asked = fixture.validation_flags(session, CKS_LAST_VALIDATION_OK);

@@ -37,7 +37,7 @@ fn certificate(fixture: &Fixture, session: CK_SESSION_HANDLE, id: u8) -> Vec<u8>
 }
 
 #[test]
-fn every_mechanism_of_both_tokens_in_one_part_and_in_many() {
+fn every_mechanism_signs_in_one_part_and_in_many() {
     let fixture = batch();
     for (slot, id) in [(AUTH, 1), (SIGN, 2)] {
         let session = fixture.logged_in(slot);
@@ -67,7 +67,7 @@ fn every_mechanism_of_both_tokens_in_one_part_and_in_many() {
 }
 
 #[test]
-fn a_question_for_the_length_costs_nothing_and_keeps_the_operation() {
+fn length_query_sends_no_apdu_and_keeps_the_operation() {
     let fixture = Fixture::plastic();
     for slot in [AUTH, SIGN] {
         let session = fixture.logged_in(slot);
@@ -95,7 +95,7 @@ fn a_question_for_the_length_costs_nothing_and_keeps_the_operation() {
 }
 
 #[test]
-fn the_same_in_parts() {
+fn length_query_of_sign_final_keeps_the_operation() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -115,7 +115,7 @@ fn the_same_in_parts() {
 }
 
 #[test]
-fn only_the_cards_own_pss() {
+fn other_pss_parameters_are_refused() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -135,7 +135,7 @@ fn only_the_cards_own_pss() {
 }
 
 #[test]
-fn data_that_the_card_would_not_take_do_not_reach_it() {
+fn data_of_the_wrong_length_does_not_reach_the_card() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -161,7 +161,7 @@ fn data_that_the_card_would_not_take_do_not_reach_it() {
 }
 
 #[test]
-fn a_card_that_refuses_pss_has_none_until_it_is_put_in_again() {
+fn refused_pss_is_withdrawn_until_the_next_insertion() {
     let fixture = Fixture::with("plastic,raw-scheme-only");
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -189,7 +189,7 @@ fn a_card_that_refuses_pss_has_none_until_it_is_put_in_again() {
 }
 
 #[test]
-fn what_the_configuration_switches_off_is_not_there() {
+fn disabled_mechanisms_are_refused() {
     let fixture = Fixture::configured("plastic", |config| {
         (config.pss, config.sha1) = (false, false);
     });
@@ -208,7 +208,7 @@ fn what_the_configuration_switches_off_is_not_there() {
 }
 
 #[test]
-fn a_pss_salt_of_another_length_never_leaves() {
+fn pss_signature_with_another_salt_length_is_rejected() {
     for salt in [0, 20, 64] {
         let fixture = Fixture::with(&format!("plastic,pss-salt={salt}"));
         let session = fixture.logged_in(AUTH);
@@ -233,7 +233,7 @@ fn a_pss_salt_of_another_length_never_leaves() {
 }
 
 #[test]
-fn a_wrong_signature_never_leaves() {
+fn wrong_signature_is_rejected() {
     let fixture = Fixture::with("plastic,wrong-signatures");
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -254,7 +254,7 @@ fn a_wrong_signature_never_leaves() {
 }
 
 #[test]
-fn a_torn_signature_never_leaves_and_is_not_repeated() {
+fn incomplete_signature_is_rejected_and_not_repeated() {
     for misbehaviour in [
         Misbehaviour::Truncated,
         Misbehaviour::Random,
@@ -278,7 +278,7 @@ fn a_torn_signature_never_leaves_and_is_not_repeated() {
 }
 
 #[test]
-fn keys_that_do_not_sign() {
+fn other_keys_do_not_sign() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let rsa = Mechanism::plain(CKM_RSA_PKCS);
@@ -306,7 +306,7 @@ fn keys_that_do_not_sign() {
 }
 
 #[test]
-fn one_part_and_many_do_not_mix() {
+fn sign_after_sign_update_is_refused() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -322,7 +322,7 @@ fn one_part_and_many_do_not_mix() {
 }
 
 #[test]
-fn message_after_message() {
+fn one_message_operation_signs_many_messages() {
     let fixture = Fixture::configured("plastic", |config| {
         config.always_authenticate = AlwaysAuthenticate::No;
     });

@@ -23,7 +23,7 @@ fn pin_flags(fixture: &Fixture, slot: CK_SLOT_ID) -> CK_FLAGS {
 }
 
 #[test]
-fn two_slots_for_each_reader_that_can_be_told_apart() {
+fn reader_has_two_named_slots() {
     let fixture = Fixture::plastic();
     assert_eq!(fixture.slot_list(true).unwrap(), [AUTH, SIGN]);
     let info = [AUTH, SIGN].map(|slot| fixture.slot_info(slot).unwrap());
@@ -45,7 +45,7 @@ fn two_slots_for_each_reader_that_can_be_told_apart() {
 }
 
 #[test]
-fn a_long_reader_name_leaves_the_role_whole() {
+fn long_reader_name_keeps_the_role() {
     let pcsc = FakePcsc::default();
     let name = "非接触型ＩＣカードリーダーライター 00 00 とても長い名前の製品";
     pcsc.plug(name, VirtualReader::new());
@@ -61,7 +61,7 @@ fn a_long_reader_name_leaves_the_role_whole() {
 }
 
 #[test]
-fn the_configuration_chooses_tokens_and_readers() {
+fn configuration_selects_tokens_and_readers() {
     for (slots, shown) in [
         (Slots::Both, vec![0, 1]),
         (Slots::Auth, vec![0]),
@@ -81,7 +81,7 @@ fn the_configuration_chooses_tokens_and_readers() {
 }
 
 #[test]
-fn polling_costs_nothing_once_the_card_is_known() {
+fn polling_sends_no_apdu() {
     let fixture = Fixture::plastic();
     let ((), apdus) = fixture.apdus(|| {
         fixture.slot_list(true).unwrap();
@@ -108,7 +108,7 @@ fn polling_costs_nothing_once_the_card_is_known() {
 }
 
 #[test]
-fn a_foreign_card_is_asked_once_for_each_insertion() {
+fn foreign_card_is_probed_once_per_insertion() {
     for profile in ["foreign", "fido"] {
         let fixture = Fixture::with(profile);
         for insertion in 1..=2 {
@@ -133,7 +133,7 @@ fn a_foreign_card_is_asked_once_for_each_insertion() {
 }
 
 #[test]
-fn every_kind_of_card_says_what_it_is() {
+fn token_info_of_each_kind_of_card() {
     let mut serials = Vec::new();
     for (profile, model) in [
         ("plastic", None),
@@ -181,7 +181,7 @@ fn every_kind_of_card_says_what_it_is() {
 }
 
 #[test]
-fn the_serial_number_is_the_keys() {
+fn serial_number_depends_on_the_key_only() {
     let before = Fixture::plastic().token_info(AUTH).unwrap().serialNumber;
     let fixture = Fixture::plastic();
     assert_eq!(fixture.token_info(AUTH).unwrap().serialNumber, before);
@@ -191,7 +191,7 @@ fn the_serial_number_is_the_keys() {
 }
 
 #[test]
-fn locked_pins_are_shown_locked() {
+fn flags_show_locked_pins() {
     for locked_query in ["63c0", "6984", "6983"] {
         let fixture = Fixture::with(&format!("pinless,locked-query={locked_query}"));
         for slot in [AUTH, SIGN] {
@@ -207,7 +207,7 @@ fn locked_pins_are_shown_locked() {
 }
 
 #[test]
-fn a_hidden_token_is_not_asked_about() {
+fn hidden_token_is_not_queried() {
     let fixture = Fixture::configured("plastic", |config| config.slots = Slots::Auth);
     fixture.token_info(AUTH).unwrap();
     let asks = |reference: u8| {
@@ -253,7 +253,7 @@ fn mechanisms_of_a_token() {
 }
 
 #[test]
-fn a_card_is_not_initialised_by_its_holder() {
+fn init_token_and_init_pin_are_refused() {
     let fixture = Fixture::plastic();
     assert_eq!(fixture.init_token(7, PIN), Err(CKR_SLOT_ID_INVALID));
     assert_eq!(

@@ -230,7 +230,7 @@ fn untouched(bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn every_output_with_every_buffer() {
+fn every_output_follows_the_two_call_convention() {
     let fixture = Fixture::plastic();
     for row in TABLE {
         let ready = (row.prepare)(&fixture);
@@ -270,7 +270,7 @@ fn every_output_with_every_buffer() {
 /// What is asked of the certificate: one attribute with the right room, one with too little, one
 /// that it does not have, one for its length.
 #[test]
-fn attributes_go_on_after_an_error() {
+fn attributes_after_an_error_are_filled() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let certificate = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]);

@@ -33,7 +33,7 @@ fn keys(fixture: &Fixture) -> (CK_SESSION_HANDLE, CK_OBJECT_HANDLE, [CK_OBJECT_H
 }
 
 #[test]
-fn good_and_bad_signatures_in_every_way_to_verify() {
+fn good_and_bad_signatures_by_every_function() {
     let fixture = Fixture::plastic();
     let (session, private, publics) = keys(&fixture);
     for kind in ALL {
@@ -94,7 +94,7 @@ fn good_and_bad_signatures_in_every_way_to_verify() {
 }
 
 #[test]
-fn without_a_login() {
+fn verify_needs_no_login() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
@@ -114,7 +114,7 @@ fn without_a_login() {
 }
 
 #[test]
-fn a_private_key_does_not_verify() {
+fn private_key_does_not_verify() {
     let fixture = Fixture::plastic();
     let (session, private, _) = keys(&fixture);
     let begun = fixture.verify_init(session, &Mechanism::plain(CKM_RSA_PKCS), private);
@@ -122,7 +122,7 @@ fn a_private_key_does_not_verify() {
 }
 
 #[test]
-fn what_was_signed_can_be_had_back() {
+fn verify_recover_returns_the_data() {
     let fixture = Fixture::plastic();
     let (session, private, publics) = keys(&fixture);
     let rsa = Mechanism::plain(CKM_RSA_PKCS);
@@ -140,7 +140,7 @@ fn what_was_signed_can_be_had_back() {
 }
 
 #[test]
-fn hashes() {
+fn digests_are_correct() {
     let fixture = Fixture::plastic();
     let session = fixture.open(SIGN);
     let data: Vec<u8> = (0..=255).cycle().take(5000).collect();
@@ -173,7 +173,7 @@ fn hashes() {
 }
 
 #[test]
-fn a_key_is_not_hashed() {
+fn digest_key_is_refused() {
     let fixture = Fixture::plastic();
     let (session, private, publics) = keys(&fixture);
     fixture
@@ -189,7 +189,7 @@ fn a_key_is_not_hashed() {
 }
 
 #[test]
-fn random_numbers_are_the_cards() {
+fn random_bytes_come_from_the_card() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     for (length, apdus) in [(0, 0), (1, 1), (32, 1), (256, 1), (257, 2), (1000, 4)] {

@@ -34,7 +34,7 @@ fn signs(fixture: &Fixture, slot: CK_SLOT_ID, mechanism: CK_MECHANISM_TYPE) {
 }
 
 #[test]
-fn cards_that_differ_in_what_they_understand_all_sign() {
+fn every_kind_of_card_signs() {
     for profile in [
         "plastic",
         "iphone",
@@ -64,7 +64,7 @@ fn cards_that_differ_in_what_they_understand_all_sign() {
 }
 
 #[test]
-fn a_child_has_no_signature_key() {
+fn child_card_has_no_signature_key() {
     for profile in [
         "child",
         "child,absent=empty",
@@ -87,7 +87,7 @@ fn a_child_has_no_signature_key() {
 }
 
 #[test]
-fn a_renewed_certificate_is_seen_at_the_next_insertion() {
+fn renewed_certificate_is_seen_at_the_next_insertion() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let before = own_certificate(&fixture, session, AUTH);

@@ -6,7 +6,7 @@ use cryptoki_sys::*;
 use jpki_card_simulator::Card;
 
 #[test]
-fn searches_that_read_nothing() {
+fn searches_send_no_apdu() {
     let fixture = Fixture::plastic();
     let sessions = [AUTH, SIGN].map(|slot| fixture.open(slot));
     let ((), apdus) = fixture.apdus(|| {
@@ -48,7 +48,7 @@ fn searches_that_read_nothing() {
 }
 
 #[test]
-fn a_certificate_is_read_once_in_an_insertion() {
+fn certificate_is_read_once_per_insertion() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let ca = fixture.find_one(session, &Template::new().bytes(CKA_ID, &[3]));
@@ -59,7 +59,7 @@ fn a_certificate_is_read_once_in_an_insertion() {
 }
 
 #[test]
-fn the_certificates_are_the_cards() {
+fn certificates_are_those_of_the_card() {
     for profile in [
         "plastic",
         "plastic,filler=ff",

@@ -34,7 +34,7 @@ fn begin(fixture: &Fixture, session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) {
 }
 
 #[test]
-fn what_each_setting_means() {
+fn each_setting_of_always_authenticate() {
     use AlwaysAuthenticate::{Auto, No, Yes};
     for (policy, slot, pin, always) in [
         (Auto, AUTH, PIN, false),
@@ -79,7 +79,7 @@ fn what_each_setting_means() {
 }
 
 #[test]
-fn a_login_for_one_signature_ends_with_its_operation() {
+fn context_login_ends_with_its_operation() {
     let ends: [End; 6] = [
         ("C_SignInit(NULL)", |fixture, session| {
             fixture.sign_cancel(session).unwrap()
@@ -124,7 +124,7 @@ fn a_login_for_one_signature_ends_with_its_operation() {
 }
 
 #[test]
-fn it_ends_with_its_session_and_serves_no_other() {
+fn context_login_is_for_one_session() {
     let fixture = Fixture::plastic();
     let (first, key) = spent(&fixture);
     let second = fixture.open(SIGN);
@@ -143,7 +143,7 @@ fn it_ends_with_its_session_and_serves_no_other() {
 }
 
 #[test]
-fn a_failed_login_for_a_signature_spends_the_one_that_came_with_the_login() {
+fn failed_context_login_ends_the_first_free_signature() {
     for wrong in [&b"WRONG1"[..], b"1234", b""] {
         let fixture = Fixture::plastic();
         let session = fixture.logged_in(SIGN);
@@ -162,7 +162,7 @@ fn a_failed_login_for_a_signature_spends_the_one_that_came_with_the_login() {
 }
 
 #[test]
-fn a_login_for_one_signature_needs_one() {
+fn context_login_needs_a_signature_operation() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(SIGN);
     let refused = Err(CKR_OPERATION_NOT_INITIALIZED);
@@ -180,7 +180,7 @@ fn a_login_for_one_signature_needs_one() {
 }
 
 #[test]
-fn a_locked_pin_logs_out() {
+fn locked_pin_logs_out() {
     let fixture = Fixture::plastic();
     let (session, key) = spent(&fixture);
     let mut client = fixture.other_client();
@@ -197,7 +197,7 @@ fn a_locked_pin_logs_out() {
 }
 
 #[test]
-fn a_changed_pin_ends_what_was_given_before_and_costs_no_try() {
+fn pin_change_ends_a_context_login() {
     let fixture = Fixture::plastic();
     let (session, key) = spent(&fixture);
     let other = fixture.open(SIGN);
@@ -208,7 +208,7 @@ fn a_changed_pin_ends_what_was_given_before_and_costs_no_try() {
 }
 
 #[test]
-fn message_signatures_want_it_for_each_message() {
+fn each_message_needs_a_context_login() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(SIGN);
     let key = fixture.private_key(session);
@@ -229,7 +229,7 @@ fn message_signatures_want_it_for_each_message() {
 }
 
 #[test]
-fn the_state_on_the_card_and_a_key_that_always_asks() {
+fn login_state_card_with_always_authenticate() {
     let fixture = Fixture::configured("plastic", |config| config.login_state = LoginState::Card);
     let (session, key) = spent(&fixture);
     assert!(!fixture.is_open());
@@ -246,7 +246,7 @@ fn the_state_on_the_card_and_a_key_that_always_asks() {
 }
 
 #[test]
-fn the_state_on_the_card_costs_two_apdus_and_keeps_no_pin() {
+fn login_state_card_signs_in_two_apdus_and_keeps_no_pin() {
     let fixture = Fixture::configured("plastic", |config| config.login_state = LoginState::Card);
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -280,7 +280,7 @@ fn the_state_on_the_card_costs_two_apdus_and_keeps_no_pin() {
 }
 
 #[test]
-fn a_context_login_before_the_first_signature_is_good_too() {
+fn context_login_before_the_first_signature_is_accepted() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(SIGN);
     let key = fixture.private_key(session);

@@ -11,7 +11,7 @@ fn verifies(fixture: &Fixture) -> (u64, u64) {
 }
 
 #[test]
-fn users_that_there_are_not() {
+fn only_the_user_can_log_in() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let login = |user| fixture.login(session, user, PIN);
@@ -29,7 +29,7 @@ fn users_that_there_are_not() {
 }
 
 #[test]
-fn logged_in_once_is_enough() {
+fn second_login_is_refused_and_sends_no_pin() {
     let fixture = Fixture::plastic();
     let first = fixture.logged_in(AUTH);
     let second = fixture.open(AUTH);
@@ -43,7 +43,7 @@ fn logged_in_once_is_enough() {
 }
 
 #[test]
-fn logout() {
+fn logout_ends_operations_and_the_use_of_keys() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);

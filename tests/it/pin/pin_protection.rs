@@ -19,7 +19,7 @@ fn flags(fixture: &Fixture, slot: CK_SLOT_ID) -> CK_FLAGS {
 }
 
 #[test]
-fn a_pin_of_the_wrong_shape_never_reaches_the_card() {
+fn malformed_pin_does_not_reach_the_card() {
     let fixture = Fixture::plastic();
     for (slot, wrong) in [(AUTH, no_pins()), (SIGN, no_passwords())] {
         let session = fixture.open(slot);
@@ -51,7 +51,7 @@ fn a_pin_of_the_wrong_shape_never_reaches_the_card() {
 
 /// poppler's pdfsig without `-kpw` made NSS ask for ever.
 #[test]
-fn a_program_that_repeats_a_wrong_pin_for_ever_is_stopped() {
+fn endless_repetition_of_a_malformed_pin_is_stopped() {
     let fixture = Fixture::plastic();
     let session = fixture.open(SIGN);
     let (_, sent) = fixture.apdus(|| {
@@ -68,7 +68,7 @@ fn a_program_that_repeats_a_wrong_pin_for_ever_is_stopped() {
 }
 
 #[test]
-fn letters_are_raised() {
+fn lower_case_password_is_accepted() {
     let fixture = Fixture::plastic();
     let session = fixture.open(SIGN);
     assert_eq!(fixture.login(session, CKU_USER, b"abC123"), Ok(()));
@@ -76,7 +76,7 @@ fn letters_are_raised() {
 }
 
 #[test]
-fn a_refused_value_is_not_sent_again() {
+fn refused_pin_is_not_sent_again() {
     let fixture = Fixture::plastic();
     let (auth, sign) = (fixture.open(AUTH), fixture.open(SIGN));
     for _ in 0..10 {
@@ -119,7 +119,7 @@ fn a_refused_value_is_not_sent_again() {
 }
 
 #[test]
-fn refusals_are_forgotten_on_success_removal_and_finalize() {
+fn refused_pins_are_forgotten_after_success_and_removal() {
     let fixture = Fixture::plastic();
     let auth = fixture.open(AUTH);
     let wrong = |session| {
@@ -151,7 +151,7 @@ fn refusals_are_forgotten_on_success_removal_and_finalize() {
 }
 
 #[test]
-fn the_last_try_is_kept() {
+fn last_try_is_kept() {
     let fixture = Fixture::with("plastic,auth-tries=1,sign-tries=1");
     assert_eq!(
         flags(&fixture, AUTH),
@@ -168,7 +168,7 @@ fn the_last_try_is_kept() {
 }
 
 #[test]
-fn the_last_try_is_spent_by_whoever_allows_it() {
+fn last_try_is_used_when_the_configuration_allows_it() {
     let allow = |profile| Fixture::configured(profile, |config| config.last_try = LastTry::Allow);
     let fixture = allow("plastic,auth-tries=1,sign-tries=1");
     let (auth, sign) = (fixture.open(AUTH), fixture.open(SIGN));
@@ -188,7 +188,7 @@ fn the_last_try_is_spent_by_whoever_allows_it() {
 }
 
 #[test]
-fn the_flags_tell_the_truth_and_cost_nothing() {
+fn pin_flags_are_current_and_send_no_apdu() {
     let fixture = Fixture::configured("plastic", |config| config.last_try = LastTry::Allow);
     let auth = fixture.open(AUTH);
     assert_eq!((flags(&fixture, AUTH), flags(&fixture, SIGN)), (0, 0));
@@ -222,7 +222,7 @@ fn the_flags_tell_the_truth_and_cost_nothing() {
 }
 
 #[test]
-fn a_locked_pin_hides_nothing_of_the_other_token() {
+fn locked_pin_does_not_affect_the_other_token() {
     for profile in [
         "plastic,auth-tries=0",
         "plastic,auth-tries=0,locked-query=6984",
@@ -246,7 +246,7 @@ fn a_locked_pin_hides_nothing_of_the_other_token() {
 }
 
 #[test]
-fn a_counter_that_is_hidden_by_a_verified_pin_is_asked_for_again() {
+fn tries_hidden_by_a_verified_pin_are_queried_again() {
     // Somebody else has verified the PIN, and somebody then spent tries: 9000 says nothing of them.
     let fixture = Fixture::with("plastic,query-tells-verified");
     let auth = fixture.open(AUTH);
@@ -262,7 +262,7 @@ fn a_counter_that_is_hidden_by_a_verified_pin_is_asked_for_again() {
 }
 
 #[test]
-fn a_kept_pin_that_somebody_changed_costs_one_try_and_ends_the_login() {
+fn pin_changed_by_another_client_costs_one_try_and_logs_out() {
     let fixture = Fixture::plastic();
     let auth = fixture.logged_in(AUTH);
     let key = fixture.private_key(auth);
@@ -287,7 +287,7 @@ fn a_kept_pin_that_somebody_changed_costs_one_try_and_ends_the_login() {
 }
 
 #[test]
-fn another_card_is_another_matter() {
+fn refused_pin_may_be_right_for_another_card() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let wrong = fixture.login(session, CKU_USER, b"9999");
@@ -299,7 +299,7 @@ fn another_card_is_another_matter() {
 }
 
 #[test]
-fn wrong_pins_stop_before_the_last_try() {
+fn different_wrong_pins_stop_before_the_last_try() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     for (pin, code) in [
@@ -314,7 +314,7 @@ fn wrong_pins_stop_before_the_last_try() {
 }
 
 #[test]
-fn a_locked_pin_is_said_to_be_locked() {
+fn no_pin_is_sent_to_a_locked_card() {
     for profile in [
         "pinless",
         "pinless,locked-query=6984",

@@ -30,7 +30,7 @@ fn both_pins_can_be_changed() {
 }
 
 #[test]
-fn a_login_goes_on_with_the_new_pin() {
+fn login_continues_with_the_new_pin() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     fixture.set_pin(session, PIN, b"4711").unwrap();
@@ -41,7 +41,7 @@ fn a_login_goes_on_with_the_new_pin() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_before_the_card() {
+fn malformed_new_pin_has_its_own_code() {
     let fixture = Fixture::plastic();
     let (auth, sign) = (fixture.open(AUTH), fixture.open(SIGN));
     for (session, old, new, code) in [
@@ -63,7 +63,7 @@ fn what_cannot_be_is_refused_before_the_card() {
 }
 
 #[test]
-fn a_wrong_old_pin_costs_one_try_and_changes_nothing() {
+fn wrong_old_pin_costs_one_try() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     for _ in 0..3 {
@@ -75,7 +75,7 @@ fn a_wrong_old_pin_costs_one_try_and_changes_nothing() {
 }
 
 #[test]
-fn a_read_only_session_changes_nothing() {
+fn read_only_session_cannot_set_the_pin() {
     let fixture = Fixture::plastic();
     let session = fixture.open_session(AUTH, false).unwrap();
     let changed = fixture.set_pin(session, PIN, b"4711");
@@ -84,7 +84,7 @@ fn a_read_only_session_changes_nothing() {
 }
 
 #[test]
-fn a_torn_change_is_not_repeated() {
+fn interrupted_change_is_not_repeated() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     // SELECT, tries, VERIFY, CHANGE: the card changes, and leaves before it can say so.
@@ -99,7 +99,7 @@ fn a_torn_change_is_not_repeated() {
 }
 
 #[test]
-fn a_card_that_does_not_like_the_new_pin() {
+fn new_pin_refused_by_the_card_is_invalid() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let refusal = Misbehaviour::AnswerInstead(vec![0x6A, 0x80]);
@@ -111,7 +111,7 @@ fn a_card_that_does_not_like_the_new_pin() {
 }
 
 #[test]
-fn a_pin_is_changed_under_the_same_rules() {
+fn malformed_pins_of_set_pin_do_not_reach_the_card() {
     let fixture = Fixture::plastic();
     let (auth, sign) = (fixture.open(AUTH), fixture.open(SIGN));
     for (session, old, wrong_new) in [(auth, PIN, no_pins()), (sign, PASSWORD, no_passwords())] {
@@ -136,7 +136,7 @@ fn a_pin_is_changed_under_the_same_rules() {
 }
 
 #[test]
-fn after_a_torn_change_the_kept_pin_is_not_tried() {
+fn kept_pin_is_not_sent_after_an_interrupted_change() {
     let fixture = Fixture::plastic();
     let auth = fixture.logged_in(AUTH);
     let key = fixture.private_key(auth);

@@ -53,7 +53,7 @@ fn usual() -> Mechanism {
 }
 
 #[test]
-fn the_attack_works_on_a_card_that_is_left_open() {
+fn open_card_can_be_used_by_another_client() {
     let fixture = Fixture::plastic();
     let mut somebody = fixture.other_client();
     somebody.select_jpki();
@@ -64,7 +64,7 @@ fn the_attack_works_on_a_card_that_is_left_open() {
 }
 
 #[test]
-fn nobody_else_can_use_the_keys_between_our_calls() {
+fn keys_are_unusable_for_others_after_each_call() {
     for profile in CARDS {
         let fixture = Fixture::configured(profile, |config| {
             config.always_authenticate = AlwaysAuthenticate::No;
@@ -132,7 +132,7 @@ fn nobody_else_can_use_the_keys_between_our_calls() {
 }
 
 #[test]
-fn nor_after_whatever_goes_wrong_at_any_apdu() {
+fn keys_are_unusable_for_others_after_each_fault() {
     let faults = [
         Misbehaviour::AnswerInstead(vec![0x6F, 0x00]),
         Misbehaviour::AnswerAfter(vec![0x6F, 0x00]),
@@ -236,7 +236,7 @@ impl Exchange for PanickingExchange<'_> {
 }
 
 #[test]
-fn nor_after_a_panic_in_the_middle_of_a_call() {
+fn keys_are_unusable_for_others_after_a_panic() {
     for at in 1..=4 {
         let fixture = Fixture::plastic();
         fixture.finalize().unwrap();
@@ -265,7 +265,7 @@ fn nor_after_a_panic_in_the_middle_of_a_call() {
 }
 
 #[test]
-fn the_other_trade_leaves_it_open_until_the_login_ends() {
+fn login_state_card_leaves_it_open_until_the_login_ends() {
     let fixture = Fixture::configured("plastic", |config| config.login_state = LoginState::Card);
     let _watching = fixture.other_client();
     let session = fixture.logged_in(AUTH);
@@ -308,7 +308,7 @@ fn the_other_trade_leaves_it_open_until_the_login_ends() {
 }
 
 #[test]
-fn the_card_is_never_left_open() {
+fn card_is_closed_after_each_call_without_other_clients() {
     for profile in ["plastic", "android", "iphone", "plastic,no-security-domain"] {
         let fixture = Fixture::with(profile);
         for slot in [AUTH, SIGN] {
@@ -327,7 +327,7 @@ fn the_card_is_never_left_open() {
 }
 
 #[test]
-fn a_wrong_pin_leaves_nothing_open_either() {
+fn login_closes_a_card_left_open_by_another_client() {
     let fixture = Fixture::plastic();
     let mut client = fixture.other_client();
     client.select_jpki();

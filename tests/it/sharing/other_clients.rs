@@ -85,7 +85,7 @@ fn sign_with(
 }
 
 #[test]
-fn the_same_card_signs_whatever_a_neighbour_did() {
+fn login_survives_what_other_clients_do() {
     for profile in [
         "plastic",
         "plastic,failed-verify-clears,warm-reset-clears",
@@ -121,7 +121,7 @@ fn the_same_card_signs_whatever_a_neighbour_did() {
 }
 
 #[test]
-fn a_card_that_was_taken_out_is_logged_out() {
+fn removed_card_is_logged_out() {
     for (slot, pin) in [(AUTH, PIN), (SIGN, PASSWORD)] {
         for moment in 0..=5 {
             let fixture = Fixture::plastic();
@@ -147,7 +147,7 @@ fn a_card_that_was_taken_out_is_logged_out() {
 }
 
 #[test]
-fn another_card_gets_no_pin() {
+fn no_pin_is_sent_to_another_card() {
     type Swap = (&'static str, fn(&Fixture));
     let swaps: [Swap; 3] = [
         ("in sight of PC/SC", |fixture| {
@@ -195,7 +195,7 @@ fn another_card_gets_no_pin() {
 }
 
 #[test]
-fn a_phone_that_cannot_prove_itself_is_logged_out_by_a_reset() {
+fn reset_logs_out_an_android_phone() {
     let fixture = Fixture::with("android");
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -216,7 +216,7 @@ fn a_phone_that_cannot_prove_itself_is_logged_out_by_a_reset() {
 }
 
 #[test]
-fn a_pin_that_a_neighbour_locked_ends_the_login() {
+fn pin_locked_by_another_client_logs_out() {
     let fixture = Fixture::configured("plastic", |config| {
         config.always_authenticate = AlwaysAuthenticate::No
     });
@@ -242,7 +242,7 @@ fn a_pin_that_a_neighbour_locked_ends_the_login() {
 }
 
 #[test]
-fn opensc_finds_jpki_selected_and_the_pin_not_verified() {
+fn jpki_stays_selected_and_no_pin_verified() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
@@ -258,7 +258,7 @@ fn opensc_finds_jpki_selected_and_the_pin_not_verified() {
 }
 
 #[test]
-fn the_login_survives_what_other_programs_do() {
+fn both_logins_survive_what_other_clients_do() {
     let fixture = Fixture::plastic();
     let (auth, signature) = (fixture.logged_in(AUTH), fixture.logged_in(SIGN));
     let mut client = fixture.other_client();
@@ -277,7 +277,7 @@ fn the_login_survives_what_other_programs_do() {
 }
 
 #[test]
-fn after_a_reset_the_pin_is_not_sent_to_another_card() {
+fn swapped_card_ends_the_session_after_a_reset() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     // The same PIN would be wrong there; and even were it right, it is not that card's business.
