@@ -1,5 +1,4 @@
-//! The house's rules, read out of its source: who may name whom, where `unsafe`, PC/SC and raw
-//! pointers may stand. What belongs here: what the compiler does not check. It reads `src` as text.
+//! Rules for the source text that the compiler does not check.
 
 use std::collections::BTreeSet;
 use std::fs;

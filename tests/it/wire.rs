@@ -1,5 +1,4 @@
-//! The exact APDUs of each verb, as golden files. What belongs here: anything that would make the
-//! card work more, or say something else to it. `UPDATE_GOLDEN=1` writes the files anew.
+//! The exact APDUs of each function, as golden files.
 
 use crate::common::golden::{self, Script};
 use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN, Template};
@@ -186,10 +185,10 @@ fn cold_start_to_the_first_tls_signature() {
 
 #[test]
 fn after_other_clients() {
-    check("neighbour.txt", after_what_a_neighbour_did_script);
+    check("other-client.txt", after_other_clients_script);
 }
 
-fn after_what_a_neighbour_did_script() -> Script {
+fn after_other_clients_script() -> Script {
     let fixture = Fixture::plastic();
     let auth = fixture.logged_in(AUTH);
     let mut client = fixture.other_client();

@@ -1,5 +1,4 @@
-//! fork, exec, dlopen and exit (PKCS#11 3.2, 5.4: a child of fork starts anew). What belongs here: what a
-//! child may do and what it must never touch. The module is the built library, loaded as programs load it.
+//! fork, exec, dlopen and exit (PKCS#11 3.2, 5.4: a forked child starts with an empty module).
 
 #![allow(
     clippy::unwrap_used,
@@ -27,7 +26,7 @@ fn works_by_itself(fixture: &Fixture) -> bool {
     {
         return false;
     }
-    // A desk of its own: a child that used the parent's memory would not touch the parent's card.
+    // A FakePcsc of its own: with the parent's, its copy in the child would be used.
     let pcsc = common::FakePcsc::default();
     pcsc.plug("Reader of the child", common::reader_with("plastic"));
     let fresh = common::module::initialize_with(Box::new(pcsc), Config::default());
@@ -49,14 +48,10 @@ fn forked_child_starts_empty_and_the_parent_continues() {
     for _ in 0..10 {
         let (status, apdus) = fixture.apdus(|| forked(|| works_by_itself(&fixture)));
         assert_eq!(status, Some(0));
-        assert_eq!(apdus, 0, "the child spoke to the parent's card");
+        assert_eq!(apdus, 0, "the child used the parent's card");
         assert_eq!(fixture.state(session), Ok(CKS_RW_USER_FUNCTIONS));
     }
-    let key = fixture.private_key(session);
-    let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-    fixture
-        .sign_once(session, &mechanism, key, b"data")
-        .unwrap();
+    fixture.signature(session).unwrap();
 }
 
 #[test]
@@ -131,7 +126,7 @@ fn c_program(name: &str, log: &str) -> Output {
         .arg(&program)
         .args([name.as_ref(), library().as_os_str()])
         .env("JPKI_PKCS11_LOG", log)
-        // No pcscd: the life of the library is what is looked at.
+        // Without pcscd: only loading and unloading is tested.
         .env("PCSCLITE_CSOCK_NAME", "/nonexistent/pcscd.comm")
         .output()
         .unwrap();

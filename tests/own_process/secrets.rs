@@ -1,5 +1,4 @@
-//! What the log never says (product.md, section 8). What belongs here: everything the module can
-//! do, at the level of trace, and then the search for PINs, certificates, names and data in it.
+//! Runs everything at log level trace and searches the log for PINs, certificates, names and data.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +22,7 @@ use jpki_card_simulator::pki::Holder;
 use log::{LevelFilter, Log, Metadata, Record};
 use sha2::{Digest, Sha256};
 
-/// Digits and letters that stand nowhere else by chance.
+/// Digits and letters that occur nowhere else by chance.
 const PIN: &[u8] = b"8642";
 const NEW_PIN: &[u8] = b"9753";
 const WRONG_PIN: &[u8] = b"7391";
@@ -58,7 +57,7 @@ fn everything(fixture: &Fixture, slot: CK_SLOT_ID) {
     };
     fixture.token_info(slot).unwrap();
     let session = fixture.open(slot);
-    // The other token's PIN, a wrong one, the wrong one again, and rubbish around the right one.
+    // The other token's PIN, a wrong one, the wrong one again, and the right one with a line feed.
     let other = if slot == AUTH { PASSWORD } else { PIN };
     for refused in [other, wrong, wrong, &[pin, b"\n"].concat()] {
         fixture.login(session, CKU_USER, refused).unwrap_err();
@@ -109,7 +108,7 @@ fn everything(fixture: &Fixture, slot: CK_SLOT_ID) {
     fixture.set_pin(session, pin, new).unwrap();
     fixture.set_pin(session, new, pin).unwrap();
     fixture.logout(session).unwrap();
-    // And what goes wrong in the middle of it.
+    // The same with faults of the card.
     for misbehaviour in [
         Misbehaviour::Random,
         Misbehaviour::Truncated,

@@ -1,12 +1,11 @@
-//! Many threads, two readers, cards that are pulled, and a C_Finalize in the middle of everything.
-//! What belongs here: nothing hangs, nothing crashes, each code is one that the standard has for it.
+//! Many threads, two readers, removals and `C_Finalize` at the same time.
 
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::print_stdout,
-    reason = "helpers of tests fail like tests, and tell figures"
+    reason = "helpers of tests fail like tests, and print figures"
 )]
 
 #[path = "../it/common/mod.rs"]
@@ -23,7 +22,7 @@ use cryptoki_sys::*;
 
 const READERS: [&str; 2] = ["Reader 00", "Reader 01"];
 
-/// Codes that a call may end with when a card is pulled, or somebody else logs out or in, meanwhile.
+/// Codes that a call may return when a card is removed or another thread logs in or out.
 const ALLOWED: &[CK_RV] = &[
     CKR_DEVICE_REMOVED,
     CKR_TOKEN_NOT_PRESENT,
@@ -35,7 +34,7 @@ const ALLOWED: &[CK_RV] = &[
     CKR_OPERATION_NOT_INITIALIZED,
     CKR_OPERATION_ACTIVE,
     CKR_NO_EVENT,
-    // Between the question for the length and the answer a card came.
+    // A card was inserted between the two calls.
     CKR_BUFFER_TOO_SMALL,
 ];
 
@@ -59,7 +58,7 @@ fn two_readers() -> Fixture {
     Fixture::on(pcsc, |_| ())
 }
 
-/// One call out of many, with a session that may be anybody's or nobody's.
+/// A random call, with a session of any state or none.
 fn something(
     caller: &Caller,
     dice: &mut Dice,
@@ -96,7 +95,7 @@ fn something(
     }
 }
 
-/// A signature that comes out is good, whatever the others do.
+/// A signature that is returned is valid, whatever other threads do.
 fn sign(caller: &Caller, session: CK_SESSION_HANDLE) -> Result<(), CK_RV> {
     let found = caller.find(session, &Template::class(CKO_PRIVATE_KEY))?;
     let &[key] = &found[..] else {
@@ -104,8 +103,18 @@ fn sign(caller: &Caller, session: CK_SESSION_HANDLE) -> Result<(), CK_RV> {
     };
     let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
     let signature = caller.sign_once(session, &mechanism, key, b"data")?;
-    let modulus = caller.attribute(session, key, CKA_MODULUS)?;
-    assert_eq!(signature.len(), modulus.len());
+    let id = caller.attribute(session, key, CKA_ID)?;
+    let certificate = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &id);
+    let &[certificate] = &caller.find(session, &certificate)?[..] else {
+        return Err(CKR_USER_NOT_LOGGED_IN);
+    };
+    let public = proof::key_of(&caller.attribute(session, certificate, CKA_VALUE)?);
+    assert!(proof::is_signature(
+        mechanism.kind,
+        &public,
+        b"data",
+        &signature
+    ));
     SIGNATURES.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
@@ -137,7 +146,7 @@ fn random_calls_of_sixteen_threads_with_removals() {
                 }
             });
         }
-        // The hand that pulls cards.
+        // Removes and inserts cards.
         let mut dice = Dice(42);
         while start.elapsed() < Duration::from_secs(12) {
             let reader = fixture.pcsc.reader(READERS[dice.throw(2) as usize]);
@@ -158,7 +167,6 @@ fn random_calls_of_sixteen_threads_with_removals() {
         let counters = fixture.pcsc.reader(name).counters().unwrap();
         assert_eq!((counters.auth_tries, counters.sign_tries), (3, 5));
     }
-    // And it works on.
     let session = fixture.open(0);
     let _ = fixture.login(session, CKU_USER, PIN);
     let certificate = fixture.find_one(
@@ -166,11 +174,7 @@ fn random_calls_of_sixteen_threads_with_removals() {
         &Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]),
     );
     let certificate = fixture.attribute(session, certificate, CKA_VALUE).unwrap();
-    let key = fixture.private_key(session);
-    let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
-    let signature = fixture
-        .sign_once(session, &mechanism, key, b"data")
-        .unwrap();
+    let signature = fixture.signature(session).unwrap();
     let key = proof::key_of(&certificate);
     assert!(proof::is_signature(
         CKM_SHA256_RSA_PKCS,
@@ -208,7 +212,6 @@ fn finalize_during_calls_of_other_threads() {
             let start = Instant::now();
             fixture.finalize().unwrap();
             longest = longest.max(start.elapsed());
-            // What was signed before is signed; nothing is left open on a card.
             fixture.initialize(Config::default()).unwrap();
         }
         stop.store(true, Ordering::Relaxed);
@@ -249,7 +252,7 @@ fn two_readers_sign_in_parallel() {
                 }
             });
         }
-        // Who polls waits for nobody's signature.
+        // Polling does not wait for a signature.
         for _ in 0..20 {
             let poll = Instant::now();
             fixture.slot_list(true).unwrap();

@@ -1,5 +1,4 @@
-//! Readers and cards come and go (PKCS#11 3.2, 5.5: slots, C_WaitForSlotEvent). What belongs here: which
-//! slots there are, what lives in them, and who is told. In process; `pcscd/` has the same on a real one.
+//! Slots and events while readers and cards come and go (PKCS#11 3.2, 5.5). `pcscd/` has the same on a real pcscd.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use crate::common::{AUTH, FakePcsc, Fixture, PIN, SIGN, Service};
 use cryptoki_sys::*;
 use jpki_card_simulator::VirtualReader;
 
-/// The slots that events tell of, until there is none; each at most once.
+/// The slots of all pending events.
 fn events(fixture: &Fixture) -> Vec<CK_SLOT_ID> {
     let mut slots = Vec::new();
     loop {
@@ -46,7 +45,7 @@ fn each_change_is_one_event_for_each_slot() {
         assert_eq!(events(&fixture), [AUTH, SIGN]);
         assert_eq!(events(&fixture), []);
     }
-    // Out and in between two looks is a change too: it may be another card.
+    // A removal and an insertion between two looks are a change: the card may be another one.
     fixture.take_out();
     fixture.put_back();
     assert_eq!(events(&fixture), [AUTH, SIGN]);
@@ -117,7 +116,7 @@ fn another_card_is_another_token() {
         let (answer, apdus) = fixture.apdus(|| fixture.token_info(AUTH));
         assert_eq!(answer.unwrap_err(), CKR_TOKEN_NOT_RECOGNIZED);
         assert_eq!(apdus, 1);
-        // It is left alone from then on.
+        // No further APDU is sent to it.
         let (answer, apdus) = fixture.apdus(|| fixture.open_session(SIGN, true));
         assert_eq!((answer, apdus), (Err(CKR_TOKEN_NOT_RECOGNIZED), 0));
     }
@@ -137,7 +136,7 @@ fn two_to_eight_readers_keep_their_slots() {
         let all: Vec<CK_SLOT_ID> = (0..2 * count).collect();
         assert_eq!(fixture.slot_list(true).unwrap(), all);
         let sessions: Vec<_> = (0..count).map(|it| fixture.logged_in(2 * it)).collect();
-        // One card goes: the others stay logged in.
+        // The other cards stay logged in.
         let gone = count / 2;
         fixture.pcsc.reader(&format!("Reader {gone:02}")).remove();
         assert_eq!(events(&fixture), [2 * gone, 2 * gone + 1]);
@@ -178,7 +177,7 @@ fn replugged_reader_has_its_old_slots() {
     assert_eq!(fixture.token_info(2).unwrap_err(), CKR_TOKEN_NOT_PRESENT);
     assert_eq!(fixture.state(other), Ok(CKS_RW_USER_FUNCTIONS));
 
-    // Another one comes first: it is appended.
+    // A new reader is appended.
     fixture.pcsc.plug("D", VirtualReader::new());
     fixture.pcsc.plug("B", reader);
     assert_eq!(events(&fixture), [2, 3]);
@@ -233,7 +232,7 @@ fn finalize_ends_every_wait() {
         let start = Instant::now();
         fixture.finalize().unwrap();
         assert!(start.elapsed() < Duration::from_secs(1));
-        // NSS ends the wait of its thread in this way.
+        // NSS ends the wait of its thread like this.
         fixture.initialize(Config::default()).unwrap();
         for waiter in waiters {
             assert_eq!(waiter.join().unwrap(), Err(CKR_CRYPTOKI_NOT_INITIALIZED));
@@ -275,8 +274,7 @@ fn wait_may_begin_before_the_service() {
     fixture.pcsc.plug(READER, reader_with("plastic"));
     thread::sleep(Duration::from_millis(600));
     assert_eq!(fixture.slot_list(true).unwrap(), [AUTH, SIGN]);
-    // The list that was empty is the first one: the application sees the card in it, and is told of
-    // whatever comes next.
+    // The first list with slots shows the card; later changes are events.
     fixture.take_out();
     waiter.join().unwrap().unwrap();
     fixture.put_back();

@@ -1,6 +1,4 @@
-//! The whole visible surface of each token of each kind of card, as golden files: slot, token,
-//! mechanisms, and every object with every attribute of PKCS#11 3.2 asked, before and after the
-//! login. What belongs here: that a change of the face is seen. `UPDATE_GOLDEN=1` writes it anew.
+//! Slots, tokens, mechanisms and objects of each kind of card with all their attributes, as golden files.
 
 use std::fmt::Write as _;
 

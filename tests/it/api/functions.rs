@@ -1,5 +1,4 @@
-//! The table of all functions in docs/functions.md: made from what src/ffi says of each, and compared.
-//! UPDATE_GOLDEN=1 writes it. It looks at the sources as text and never calls anything.
+//! docs/functions.md is made from the comments in `src/ffi`; `UPDATE_GOLDEN=1` writes it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,5 +1,4 @@
-//! From `C_Initialize` to `C_Finalize` (PKCS#11 3.2, 5.4). What belongs here: who may call what
-//! before, between and after them.
+//! `C_Initialize`, `C_Finalize` and `C_GetInfo` (PKCS#11 3.2, 5.4).
 
 use crate::common::config::{Config, LoginState};
 use crate::common::{AUTH, FakePcsc, Fixture, Mechanism, PIN, Template};
@@ -82,13 +81,13 @@ fn finalize_ends_active_operations_and_closes_the_card() {
         config.login_state = LoginState::Card;
     });
     let session = fixture.logged_in(AUTH);
-    assert!(fixture.is_open(), "as the user wanted it");
+    assert!(fixture.is_open(), "by the setting");
     let key = fixture.private_key(session);
     let rsa = Mechanism::plain(CKM_RSA_PKCS);
     fixture.sign_init(session, &rsa, key).unwrap();
     fixture.find_init(session, &Template::new()).unwrap();
     assert_eq!(fixture.finalize(), Ok(()));
-    assert!(!fixture.is_open(), "but not for longer than we are there");
+    assert!(!fixture.is_open(), "C_Finalize closes it");
     assert_eq!(
         fixture.sign(session, b"data"),
         Err(CKR_CRYPTOKI_NOT_INITIALIZED)

@@ -1,6 +1,4 @@
-//! Every function of the list with every pointer NULL: before `C_Initialize`, with a handle of no
-//! session, and with lengths of nothing, something and more than there is. It expects the code that
-//! the standard names, and that the module goes on working.
+//! Every function with every pointer NULL: before `C_Initialize`, without a session, with lengths of zero and more.
 
 use std::ptr::null_mut;
 

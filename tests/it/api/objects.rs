@@ -1,5 +1,4 @@
-//! Objects (PKCS#11 3.2, 4 and 5.7; product.md, section 2). What belongs here: what is found before
-//! and after the login on each kind of card, and what a search costs the card.
+//! The objects of each kind of card, and searches for them (PKCS#11 3.2, 4 and 5.7).
 
 use crate::common::config::CaCertificates;
 use crate::common::module::vendor;
@@ -97,7 +96,7 @@ fn android_certificate_is_private() {
 #[test]
 fn child_card_has_no_signature_token_objects() {
     for absent in ["nofile", "empty", "blank"] {
-        // The password of a real one is locked; that the token is empty must not hang on that.
+        // A real child card has its password locked; the token is empty even if it is not.
         let fixture = Fixture::with(&format!("child,sign-tries=5,absent={absent}"));
         let session = fixture.logged_in(SIGN);
         assert_eq!(shown(&fixture, session), [SIGN_CA], "{absent}");
@@ -244,7 +243,7 @@ fn private_handles_are_invalid_after_logout() {
         let told = fixture.attribute(session, object, CKA_SUBJECT);
         assert_eq!(told, Err(CKR_OBJECT_HANDLE_INVALID));
     }
-    // Its password was right once, but nobody finds the name and the address by searching.
+    // The certificate holds name and address: it is not found after the logout.
     let found = fixture.find(
         session,
         &Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[2]),

@@ -84,7 +84,7 @@ impl Run {
         let caller: Caller = self.fixture.caller();
         let (slot, session) = (self.symbol("SlotList.SlotID[0]"), self.symbol("Session"));
         let done = match call.tag_name().name() {
-            // The stage has initialised already.
+            // The fixture has initialised already.
             "C_Initialize" => Ok(()),
             "C_GetInfo" => caller.info().map(|info| {
                 let version = inside(result, "CryptokiVersion");

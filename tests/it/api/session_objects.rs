@@ -1,5 +1,4 @@
-//! Objects that programs make (PKCS#11 3.2, 5.7). What belongs here: to create, copy, change and
-//! destroy them, and that none of it reaches the card.
+//! Objects that a program creates, copies, changes and destroys (PKCS#11 3.2, 5.7).
 
 use crate::common::{AUTH, Fixture, PIN, SIGN, Template};
 use cryptoki_sys::*;

@@ -1,5 +1,4 @@
-//! Sessions (PKCS#11 3.2, 5.6). What belongs here: opening, closing, states, what a session may
-//! carry from one call to the next.
+//! Sessions and their states (PKCS#11 3.2, 5.6).
 
 use crate::common::{AUTH, Fixture, Mechanism, PIN, SIGN, Template};
 use cryptoki_sys::*;

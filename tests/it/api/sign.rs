@@ -1,5 +1,4 @@
-//! Signatures (PKCS#11 3.2, 5.13 and 5.14; product.md, section 3). What belongs here: every
-//! mechanism on both tokens, checked by somebody else, and what never leaves the module.
+//! Signatures by every mechanism of both tokens (PKCS#11 3.2, 5.13 and 5.14).
 
 use crate::common::config::AlwaysAuthenticate;
 use crate::common::proof::{data_for, is_signature, key_of};
@@ -180,7 +179,7 @@ fn refused_pss_is_withdrawn_until_the_next_insertion() {
     assert_eq!(allowed.unwrap().len(), 6 * size_of::<CK_MECHANISM_TYPE>());
     let (begun, apdus) = fixture.apdus(|| fixture.sign_init(session, &pss, key));
     assert_eq!((begun, apdus), (Err(CKR_MECHANISM_INVALID), 0));
-    // The login is none the worse.
+    // The login is still valid.
     let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
     fixture.sign_once(session, &rsa, key, b"data").unwrap();
     fixture.take_out();

@@ -1,5 +1,4 @@
-//! Slots and tokens (PKCS#11 3.2, 5.5; product.md, sections 2 and 5). What belongs here: what a
-//! program sees before it opens a session, and what that costs the card.
+//! Slots and tokens before a session is opened (PKCS#11 3.2, 5.5).
 
 use crate::common::config::{Readers, Slots};
 use crate::common::{AUTH, FakePcsc, Fixture, PASSWORD, PIN, SIGN};
@@ -174,7 +173,7 @@ fn token_info_of_each_kind_of_card() {
         assert_eq!(lengths, [(4, 4), (6, 16)]);
         serials.push(serial);
     }
-    // The same keys (samples of one kind share them), the same number; others, another.
+    // Samples of one kind share their keys, and so the serial number.
     assert_eq!(serials[0], serials[5], "pinless has plastic's keys");
     assert_ne!(serials[0], serials[3]);
     assert_ne!(serials[0], serials[6]);
@@ -249,7 +248,7 @@ fn mechanisms_of_a_token() {
     for off in [CKM_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS_PSS, CKM_SHA1_RSA_PKCS] {
         assert!(!listed.contains(&off));
     }
-    assert!(listed.contains(&CKM_SHA_1), "to hash is not to sign");
+    assert!(listed.contains(&CKM_SHA_1), "digests stay");
 }
 
 #[test]

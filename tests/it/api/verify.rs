@@ -1,5 +1,4 @@
-//! What is done in software or by no key: verifying, hashing, random numbers (PKCS#11 3.2, 5.12,
-//! 5.15, 5.16 and 5.19). What belongs here: right answers, and what they cost the card.
+//! Verification, digests and random numbers (PKCS#11 3.2, 5.12, 5.15, 5.16 and 5.19).
 
 use crate::common::proof::data_for;
 use crate::common::{AUTH, Fixture, Mechanism, SIGN, Template};

@@ -1,5 +1,4 @@
-//! Every kind of card, from the login to the signature. What belongs here: what a login makes visible, and that
-//! no signature leaves us that is not the card's.
+//! Every kind of card, from the login to the signature.
 
 use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, READER, SIGN, Template, proof};
 use cryptoki_sys::*;
@@ -20,7 +19,7 @@ fn own_certificate(fixture: &Fixture, session: CK_SESSION_HANDLE, slot: CK_SLOT_
     fixture.attribute(session, object, CKA_VALUE).unwrap()
 }
 
-/// Logs in, signs and has the signature checked by somebody else.
+/// Logs in, signs and checks the signature with the rsa crate.
 fn signs(fixture: &Fixture, slot: CK_SLOT_ID, mechanism: CK_MECHANISM_TYPE) {
     let session = fixture.logged_in(slot);
     let key = fixture.private_key(session);

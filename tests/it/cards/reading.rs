@@ -1,5 +1,4 @@
-//! When the card is read and what comes of it (product.md, section 5). What belongs here: searches
-//! that cost nothing, and certificates byte for byte.
+//! What is read from the card, and when.
 
 use crate::common::{AUTH, Fixture, SIGN, Template};
 use cryptoki_sys::*;

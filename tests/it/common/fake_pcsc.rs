@@ -1,5 +1,4 @@
-//! A PC/SC service in memory: virtual readers, shared connections, transactions that exclude each
-//! other. It knows the simulator and the module's transport floor. It never looks into an APDU.
+//! A PC/SC service in memory: virtual readers, shared connections, exclusive transactions.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};

@@ -1,5 +1,4 @@
-//! An initialised module with readers and cards, from the first line of a test to its last. It is
-//! the caller too. It never leaves the module initialised.
+//! The initialised module with readers and cards. It is the caller too, and finalizes the module at its end.
 
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,13 +22,13 @@ pub const SIGN: CK_SLOT_ID = 1;
 /// The name of the first reader.
 pub const READER: &str = "Reader 00";
 
-/// The module is one per process: a test has it for itself.
+/// The module exists once per process.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Whose turn it is.
+/// The thread that holds `TURN`.
 static HOLDER: Mutex<Option<ThreadId>> = Mutex::new(None);
 
-/// Lets nobody else initialise the module while it lives.
+/// No other test initialises the module while this lives.
 pub struct Alone(MutexGuard<'static, ()>);
 
 /// The module is initialised while this lives.
@@ -167,7 +166,12 @@ impl Fixture {
     /// One signature of `b"data"` with the private key of a token that is logged in.
     pub fn signature(&self, session: CK_SESSION_HANDLE) -> Result<Vec<u8>, CK_RV> {
         let key = self.private_key(session);
-        self.sign_once(session, &Mechanism::plain(CKM_RSA_PKCS), key, b"data")
+        self.sign_once(
+            session,
+            &Mechanism::plain(CKM_SHA256_RSA_PKCS),
+            key,
+            b"data",
+        )
     }
 
     /// The public key of a token.
@@ -187,17 +191,17 @@ impl Deref for Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        // A test that finalized already did no wrong.
+        // A test may have finalized it.
         let _ = self.caller.finalize();
     }
 }
 
-/// For tests that initialise by themselves: nobody else does meanwhile.
+/// Takes the lock alone, for tests that initialise the module themselves.
 pub fn alone() -> Alone {
     let me = thread::current().id();
-    // Otherwise such a test would wait for itself.
+    // Otherwise the test would deadlock.
     let twice = *HOLDER.lock().unwrap() == Some(me);
-    assert!(!twice, "this test has a stage already: drop it first");
+    assert!(!twice, "this test has a fixture already: drop it first");
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     *HOLDER.lock().unwrap() = Some(me);
     Alone(turn)

@@ -1,5 +1,4 @@
-//! Golden files in `tests/it/golden`: what was seen is compared with what is written there, or written
-//! there when `UPDATE_GOLDEN` is set. It never changes a file otherwise.
+//! Comparison with the files in `tests/it/golden`, which `UPDATE_GOLDEN=1` writes.
 
 use std::fmt;
 use std::fs;
@@ -140,7 +139,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// An empty one about the first reader of a stage.
+    /// An empty one for the first reader of a fixture.
     pub fn new(fixture: &Fixture) -> Script {
         Script {
             reader: fixture.reader(),

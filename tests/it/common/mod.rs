@@ -1,14 +1,11 @@
-//! What the tests of the module share: a PC/SC service in memory, other programs on it, and a
-//! caller of the C ABI. It may use the module and the card simulator. It never tests anything.
-//!
-//! A test begins with a [`Fixture`], which is also the caller:
+//! What the tests of the module share. A test begins with a [`Fixture`], which is also the caller:
 //!
 //! ```text
-//! let stage = Fixture::plastic();
-//! let session = stage.open(AUTH);
-//! stage.login(session, CKU_USER, b"1234").unwrap();
-//! stage.take_out();
-//! assert_eq!(stage.logout(session), Err(CKR_DEVICE_REMOVED));
+//! let fixture = Fixture::plastic();
+//! let session = fixture.open(AUTH);
+//! fixture.login(session, CKU_USER, b"1234").unwrap();
+//! fixture.take_out();
+//! assert_eq!(fixture.logout(session), Err(CKR_DEVICE_REMOVED));
 //! ```
 
 #![allow(

@@ -1,5 +1,4 @@
-//! Another program with a connection of its own to the same card. It may do what any program of the
-//! user can. It never holds a transaction longer than one command, unless it is told to.
+//! Another program with its own connection to the same card.
 
 use super::fake_pcsc::{FakePcsc, Link, Transaction};
 
@@ -12,7 +11,7 @@ impl OtherClient {
         OtherClient(pcsc.link(reader).unwrap())
     }
 
-    /// Sends one command. A reset by somebody else is no trouble to it.
+    /// Sends one command, also after a reset by another program.
     pub fn send(&mut self, command: &[u8]) -> Vec<u8> {
         let mut transaction = self.0.begin().unwrap();
         let answer = transaction.send(command).unwrap();

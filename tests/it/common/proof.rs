@@ -1,5 +1,4 @@
-//! Signatures checked by somebody else than the module: the rsa crate, with a key out of a
-//! certificate as the token shows it. It never asks the module to verify.
+//! Signatures checked with the rsa crate and the key of a certificate, without the module.
 
 use cryptoki_sys::*;
 use rsa::PublicKey;

@@ -1,5 +1,4 @@
-//! Names of the standard's constants, for tests that ask for everything and write down what they
-//! got. Tables only.
+//! Tables of the standard's constants and their names.
 
 use cryptoki_sys::*;
 

@@ -1,5 +1,4 @@
-//! Templates and mechanisms as a test writes them, and how they become C structures.
-//! Owned values only; the pointers made here live as long as the value they were made from.
+//! Templates and mechanisms, and their C structures, which live as long as the value they were made from.
 
 use cryptoki_sys::*;
 

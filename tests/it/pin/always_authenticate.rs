@@ -1,5 +1,5 @@
-//! Keys that want their PIN for each signature (PKCS#11 3.2, 4.9). What belongs here: how long a login for one
-//! signature lasts, under each setting. docs/login.md says which programs can live with which.
+//! Keys that need their PIN for each signature (PKCS#11 3.2, 4.9), under each setting. docs/login.md says which
+//! programs work with which setting.
 
 use crate::common::config::{AlwaysAuthenticate, LoginState};
 use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN};
@@ -16,11 +16,11 @@ fn with(policy: AlwaysAuthenticate) -> Fixture {
     Fixture::configured("plastic", |config| config.always_authenticate = policy)
 }
 
-/// A session of the signature token whose one free use is spent, and the key.
+/// A session of the signature token after the signature that C_Login covers, and the key.
 fn spent(fixture: &Fixture) -> (CK_SESSION_HANDLE, CK_OBJECT_HANDLE) {
     let session = fixture.logged_in(SIGN);
     let key = fixture.private_key(session);
-    fixture.sign_once(session, &usual(), key, b"data").unwrap();
+    fixture.signature(session).unwrap();
     (session, key)
 }
 
@@ -54,10 +54,7 @@ fn each_setting_of_always_authenticate() {
             "{at}"
         );
         // The login counts for the first signature: OpenSSH and Java never log in for one.
-        assert!(
-            fixture.sign_once(session, &usual(), key, b"1").is_ok(),
-            "{at}"
-        );
+        assert!(fixture.signature(session).is_ok(), "{at}");
         let second = fixture.sign_once(session, &usual(), key, b"2");
         assert_eq!(
             second.err(),
@@ -257,7 +254,7 @@ fn login_state_card_signs_in_two_apdus_and_keeps_no_pin() {
         assert_eq!(sent, 2);
     }
     assert_eq!(fixture.counters().auth_verifies, 1);
-    // A neighbour's SELECT ends it: nothing is there to log in again with.
+    // Another program's SELECT ends it: no PIN is kept to log in again.
     fixture.other_client().select_other();
     assert_eq!(
         fixture.sign_once(session, &usual(), key, b"data"),
@@ -267,7 +264,7 @@ fn login_state_card_signs_in_two_apdus_and_keeps_no_pin() {
     // A change of the PIN keeps it.
     fixture.login(session, CKU_USER, PIN).unwrap();
     fixture.set_pin(session, PIN, b"5678").unwrap();
-    assert!(fixture.sign_once(session, &usual(), key, b"data").is_ok());
+    assert!(fixture.signature(session).is_ok());
     assert_eq!(
         fixture.set_pin(session, PIN, b"1111"),
         Err(CKR_PIN_INCORRECT)

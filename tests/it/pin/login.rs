@@ -1,5 +1,4 @@
-//! Logging in (product.md, section 4). What belongs here: the promise that no try is wasted, with
-//! the card's counters before and after, and that the card is never left open.
+//! `C_Login` and `C_Logout` (PKCS#11 3.2, 5.6). What a login may cost is in `pin_protection.rs`.
 
 use crate::common::{AUTH, Fixture, Mechanism, PIN};
 use cryptoki_sys::*;

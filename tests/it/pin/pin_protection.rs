@@ -1,5 +1,4 @@
-//! No try is ever wasted. What belongs here: which PINs reach the card, judged by the card's own counters,
-//! and what `C_Login` and `C_SetPIN` answer. docs/login.md has the same as a table.
+//! Which PINs reach the card, by the card's own counters. docs/login.md has the same as a table.
 
 use crate::common::config::LastTry;
 use crate::common::{AUTH, Fixture, PASSWORD, PIN, SIGN, card};
@@ -49,7 +48,7 @@ fn malformed_pin_does_not_reach_the_card() {
     assert_eq!((fixture.tries(), verifies(&fixture)), ((3, 5), 1));
 }
 
-/// poppler's pdfsig without `-kpw` made NSS ask for ever.
+/// poppler's pdfsig without `-kpw` makes NSS repeat C_Login without end.
 #[test]
 fn endless_repetition_of_a_malformed_pin_is_stopped() {
     let fixture = Fixture::plastic();
@@ -143,7 +142,7 @@ fn refused_pins_are_forgotten_after_success_and_removal() {
     fixture.take_out();
     fixture.put_back();
     let auth = fixture.open(AUTH);
-    // Sent again, to what may be another card: the guard keeps the last try.
+    // It is sent again because the card may be another one; the last try is kept.
     wrong(auth);
     assert_eq!((fixture.tries(), verifies(&fixture)), ((1, 5), 6));
     assert_eq!(fixture.login(auth, CKU_USER, PIN), Err(CKR_PIN_LOCKED));
@@ -234,9 +233,7 @@ fn locked_pin_does_not_affect_the_other_token() {
         let auth = fixture.open(AUTH);
         assert_eq!(fixture.login(auth, CKU_USER, PIN), Err(CKR_PIN_LOCKED));
         let sign = fixture.logged_in(SIGN);
-        let key = fixture.private_key(sign);
-        let usual = crate::common::Mechanism::usual(CKM_SHA256_RSA_PKCS);
-        assert!(fixture.sign_once(sign, &usual, key, b"data").is_ok());
+        assert!(fixture.signature(sign).is_ok());
         assert_eq!(
             (fixture.tries(), verifies(&fixture)),
             ((0, 5), 2),
@@ -247,7 +244,7 @@ fn locked_pin_does_not_affect_the_other_token() {
 
 #[test]
 fn tries_hidden_by_a_verified_pin_are_queried_again() {
-    // Somebody else has verified the PIN, and somebody then spent tries: 9000 says nothing of them.
+    // After a VERIFY by another program the query answers 9000, which hides the tries spent since.
     let fixture = Fixture::with("plastic,query-tells-verified");
     let auth = fixture.open(AUTH);
     let mut client = fixture.other_client();

@@ -1,5 +1,4 @@
-//! `C_SetPIN` on both tokens (product.md, section 4). What belongs here: that the new PIN is the
-//! card's, and that nothing is lost when it cannot be.
+//! `C_SetPIN` on both tokens.
 
 use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN};
 use cryptoki_sys::*;
@@ -34,9 +33,7 @@ fn login_continues_with_the_new_pin() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     fixture.set_pin(session, PIN, b"4711").unwrap();
-    let key = fixture.private_key(session);
-    let rsa = Mechanism::plain(CKM_RSA_PKCS);
-    fixture.sign_once(session, &rsa, key, b"data").unwrap();
+    fixture.signature(session).unwrap();
     assert_eq!(fixture.tries(), (3, 5));
 }
 
@@ -87,7 +84,7 @@ fn read_only_session_cannot_set_the_pin() {
 fn interrupted_change_is_not_repeated() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
-    // SELECT, tries, VERIFY, CHANGE: the card changes, and leaves before it can say so.
+    // SELECT, tries, VERIFY, CHANGE: the card is removed after the change, before its answer.
     fixture.reader().misbehave(4, Misbehaviour::RemovedAfter);
     let changed = fixture.set_pin(session, PIN, b"4711");
     assert_eq!(changed, Err(CKR_DEVICE_REMOVED));
@@ -140,7 +137,7 @@ fn kept_pin_is_not_sent_after_an_interrupted_change() {
     let fixture = Fixture::plastic();
     let auth = fixture.logged_in(AUTH);
     let key = fixture.private_key(auth);
-    // READ, query, VERIFY, CHANGE: the last one is executed, and its answer lost.
+    // READ, query, VERIFY, CHANGE: CHANGE is executed and its answer is lost.
     fixture
         .reader()
         .misbehave(4, Misbehaviour::AnswerAfter(vec![0x6F, 0x00]));

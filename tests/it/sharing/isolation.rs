@@ -1,5 +1,4 @@
-//! The card is never left open. What belongs here: a second program with a connection of its own, so that the
-//! card keeps its power, that tries to use both keys after every call of ours, whatever comes of the call.
+//! Another program tries to use both keys after every call of the module, whatever the result of the call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,7 +11,7 @@ use crate::common::{AUTH, FakePcsc, Fixture, Mechanism, SIGN, Template};
 use cryptoki_sys::*;
 use jpki_card_simulator::Misbehaviour;
 
-/// Kinds of cards: each leaves the application in its own way, or keeps what others lose.
+/// Kinds of cards that differ in what ends the verified state.
 const CARDS: &[&str] = &[
     "plastic",
     "plastic,no-security-domain",
@@ -25,7 +24,7 @@ const CARDS: &[&str] = &[
     "android,no-security-domain",
 ];
 
-/// What another program can do with the card as it lies there. Selecting JPKI again keeps what is verified.
+/// What another program can use on the card as it is. Selecting JPKI again keeps the verified state.
 fn loot(fixture: &Fixture) -> Vec<&'static str> {
     let mut attacker = fixture.other_client();
     let mut loot = Vec::new();
@@ -55,11 +54,11 @@ fn usual() -> Mechanism {
 #[test]
 fn open_card_can_be_used_by_another_client() {
     let fixture = Fixture::plastic();
-    let mut somebody = fixture.other_client();
-    somebody.select_jpki();
-    somebody.verify_auth(b"1234");
+    let mut other = fixture.other_client();
+    other.select_jpki();
+    other.verify_auth(b"1234");
     assert_eq!(loot(&fixture), ["authentication key"]);
-    somebody.status(b"\x00\x20\x00\x9B\x06ABC123");
+    other.status(b"\x00\x20\x00\x9B\x06ABC123");
     assert_eq!(loot(&fixture).len(), 3);
 }
 
@@ -174,7 +173,7 @@ fn keys_are_unusable_for_others_after_each_fault() {
     }
 }
 
-/// A PC/SC service that panics at one of the next APDUs: the worst that can happen in the middle of a call.
+/// A PC/SC service that panics at one of the next APDUs.
 #[derive(Clone)]
 struct Panicking {
     pcsc: FakePcsc,
@@ -281,7 +280,7 @@ fn login_state_card_leaves_it_open_until_the_login_ends() {
     let session = fixture.logged_in(SIGN);
     let key = fixture.private_key(session);
     assert_eq!(loot(&fixture).len(), 2);
-    assert!(fixture.sign_once(session, &usual(), key, b"data").is_ok());
+    assert!(fixture.signature(session).is_ok());
     safe(&fixture, "after the one signature that came with the login");
     fixture.sign_init(session, &usual(), key).unwrap();
     fixture
@@ -314,8 +313,7 @@ fn card_is_closed_after_each_call_without_other_clients() {
         for slot in [AUTH, SIGN] {
             let session = fixture.logged_in(slot);
             assert!(!fixture.is_open(), "{profile}: after the login");
-            let key = fixture.private_key(session);
-            fixture.sign_once(session, &usual(), key, b"data").unwrap();
+            fixture.signature(session).unwrap();
             assert!(!fixture.is_open(), "{profile}: after a signature");
             let mut client = fixture.other_client();
             assert_eq!(client.select_jpki(), 0x9000);
@@ -331,7 +329,7 @@ fn login_closes_a_card_left_open_by_another_client() {
     let fixture = Fixture::plastic();
     let mut client = fixture.other_client();
     client.select_jpki();
-    // Somebody else left the card open. It closes with our next login, right or wrong.
+    // Another program left the card open. The next login closes it, with a right or a wrong PIN.
     assert_eq!(client.verify_auth(b"1234"), 0x9000);
     let session = fixture.open(AUTH);
     let wrong = fixture.login(session, CKU_USER, b"0000");

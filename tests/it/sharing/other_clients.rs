@@ -1,11 +1,10 @@
-//! The login survives other programs. What belongs here: another program does something to the card between any
-//! two of our calls. With the same card the signature succeeds and no try is spent; another card gets no PIN.
+//! Another program uses the card between any two calls. The same card signs and no try is spent; another card gets no PIN.
 
 use crate::common::config::AlwaysAuthenticate;
 use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, READER, SIGN, Template, card};
 use cryptoki_sys::*;
 
-/// What a neighbour does to a card that stays the same.
+/// What another program does to a card that stays the same.
 type Deed = (&'static str, fn(&Fixture));
 
 const DEEDS: &[Deed] = &[
@@ -107,10 +106,10 @@ fn login_survives_what_other_clients_do() {
                         AUTH => (counters.auth_tries, counters.auth_verifies, 3),
                         _ => (counters.sign_tries, counters.sign_verifies, 5),
                     };
-                    let neighbours = u64::from(what.starts_with("verifies wrongly"))
+                    let others = u64::from(what.starts_with("verifies wrongly"))
                         + u64::from(*what == "verifies rightly" && slot == AUTH);
-                    assert_eq!(verifies, 2 + neighbours, "{profile}: {what} at {moment}");
-                    // Our own right PIN restores what a neighbour spent before.
+                    assert_eq!(verifies, 2 + others, "{profile}: {what} at {moment}");
+                    // The module's right PIN restores what the other program spent before.
                     let spent = u8::from(what.starts_with("verifies wrongly") && moment == 6);
                     assert_eq!(tries, full - spent, "{profile}: {what} at {moment}");
                     assert!(!fixture.is_open() || *what == "verifies rightly");
@@ -156,7 +155,7 @@ fn no_pin_is_sent_to_another_card() {
         }),
         ("between two looks of pcscd", |fixture| {
             fixture.reader().swap_silently("other").unwrap();
-            // No hand is faster, and within this time the module takes the card for the same.
+            // Too short to swap a card by hand: for this time the module trusts that it is the same card.
             std::thread::sleep(std::time::Duration::from_millis(250));
         }),
         ("and reset", |fixture| {
@@ -199,9 +198,9 @@ fn reset_logs_out_an_android_phone() {
     let fixture = Fixture::with("android");
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
-    fixture.sign_once(session, &usual(), key, b"data").unwrap();
+    fixture.signature(session).unwrap();
     fixture.other_client().select_other();
-    fixture.sign_once(session, &usual(), key, b"data").unwrap();
+    fixture.signature(session).unwrap();
     let before = fixture.counters().auth_verifies;
     fixture.reader().power_off();
     fixture.reader().power_on().unwrap();
@@ -212,7 +211,7 @@ fn reset_logs_out_an_android_phone() {
     assert_eq!(fixture.counters().auth_verifies, before);
     assert_eq!(fixture.state(session), Ok(CKS_RW_PUBLIC_SESSION));
     fixture.login(session, CKU_USER, PIN).unwrap();
-    fixture.sign_once(session, &usual(), key, b"data").unwrap();
+    fixture.signature(session).unwrap();
 }
 
 #[test]
@@ -245,11 +244,10 @@ fn pin_locked_by_another_client_logs_out() {
 fn jpki_stays_selected_and_no_pin_verified() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
-    let key = fixture.private_key(session);
-    // OpenSC selects the application once, and after that files in it.
+    // OpenSC selects the application once, then only files in it.
     let mut opensc = fixture.other_client();
     opensc.select_jpki();
-    fixture.sign_once(session, &usual(), key, b"data").unwrap();
+    fixture.signature(session).unwrap();
     assert_eq!(
         opensc.status(&[0x00, 0xA4, 0x02, 0x0C, 0x02, 0x00, 0x18]),
         0x9000
@@ -280,7 +278,6 @@ fn both_logins_survive_what_other_clients_do() {
 fn swapped_card_ends_the_session_after_a_reset() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
-    // The same PIN would be wrong there; and even were it right, it is not that card's business.
     let other = "juki,auth-pin=9999";
     fixture.reader().add("other", card(other));
     let mut client = fixture.other_client();
@@ -289,6 +286,6 @@ fn swapped_card_ends_the_session_after_a_reset() {
     assert_eq!(fixture.signature(session), Err(CKR_DEVICE_REMOVED));
     assert_eq!(fixture.counters().auth_verifies, 0);
     assert_eq!(fixture.tries(), (3, 5));
-    // It was said once; from now on there is no such session.
+    // CKR_DEVICE_REMOVED is returned once.
     assert_eq!(fixture.state(session), Err(CKR_SESSION_HANDLE_INVALID));
 }

@@ -1,5 +1,4 @@
-//! A caller of the C ABI as any program is one: it gets the function list and calls through it.
-//! All `unsafe` of the tests is in this folder. It never calls the module in another way.
+//! A program that gets the function list and calls through it. All `unsafe` of the tests is in this folder.
 
 mod objects;
 mod operations;
