@@ -14,6 +14,10 @@ const MAX_COMMAND: usize = 4 + 1 + 255 + 1;
 /// Le that asks for 256 bytes.
 const LE_256: u8 = 0x00;
 
+/// INS of the commands that carry a PIN.
+const VERIFY: u8 = 0x20;
+const CHANGE: u8 = 0x24;
+
 /// INS of the commands that only read.
 const READ_BINARY: u8 = 0xB0;
 const GET_CHALLENGE: u8 = 0x84;
@@ -77,17 +81,17 @@ impl Command {
     /// VERIFY without data: how many tries are left? Costs none. Exactly four bytes: a fifth was
     /// answered 6700 (jpki-card.md, 3.3).
     pub(super) fn tries_left(reference: u8) -> Command {
-        Command::header(0x00, 0x20, 0x00, reference)
+        Command::header(0x00, VERIFY, 0x00, reference)
     }
 
     /// VERIFY (jpki-card.md, 3.3).
     pub(super) fn verify(reference: u8, pin: &Pin) -> Option<Command> {
-        Command::header(0x00, 0x20, 0x00, reference).pin(pin)
+        Command::header(0x00, VERIFY, 0x00, reference).pin(pin)
     }
 
     /// CHANGE REFERENCE DATA, new value only (jpki-card.md, 3.4).
     pub(super) fn change(reference: u8, new: &Pin) -> Option<Command> {
-        Command::header(0x00, 0x24, 0x01, reference).pin(new)
+        Command::header(0x00, CHANGE, 0x01, reference).pin(new)
     }
 
     /// COMPUTE DIGITAL SIGNATURE (jpki-card.md, 3.5).
@@ -137,6 +141,10 @@ fn le(length: usize) -> u8 {
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
+            // The length of a command with a PIN in it is the length of the PIN.
+            [cla, ins @ (VERIFY | CHANGE), p1, p2, _, _, ..] => {
+                write!(f, "{cla:02X} {ins:02X} {p1:02X} {p2:02X} +PIN")
+            }
             [cla, ins, p1, p2, rest @ ..] => {
                 write!(
                     f,
@@ -224,6 +232,11 @@ impl StatusWord {
             StatusWord::NotFound => 0x6A82,
             StatusWord::Other(number) => number,
         }
+    }
+
+    /// Is it a checking error (ISO 7816-4, 5.1.3: 67xx to 6Exx)? The command was not carried out.
+    pub(super) fn is_checking_error(self) -> bool {
+        matches!(self.number() >> 8, 0x67..=0x6E)
     }
 
     /// Is it one that comes with data, or announces them?
@@ -339,7 +352,7 @@ mod tests {
         let pin = Pin::parse(Shape::Password, b"ABCDEFGH12345678").unwrap();
         let command = Command::verify(0x9B, &pin).unwrap();
         assert_eq!(command.bytes(), b"\x00\x20\x00\x9B\x10ABCDEFGH12345678");
-        assert_eq!(format!("{command:?}"), "00 20 00 9B +17 bytes");
+        assert_eq!(format!("{command:?}"), "00 20 00 9B +PIN");
         assert!(command.0.capacity() >= MAX_COMMAND);
     }
 

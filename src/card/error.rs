@@ -35,9 +35,18 @@ pub enum Error {
     /// A PIN must be verified first.
     #[error("not verified")]
     NotVerified,
-    /// The PIN that was right at the login is right no longer.
-    #[error("the PIN of the login is right no longer")]
-    KeptPinRefused,
+    /// The kept PIN was sent and refused.
+    #[error("the PIN of the login is not right any more, {left} tries left")]
+    KeptPinRefused {
+        /// Tries left, at least 1.
+        left: u8,
+    },
+    /// Somebody has failed since the kept PIN was right: it may have been changed. It was not sent.
+    #[error("the PIN may have been changed, {left} tries left")]
+    PinMayHaveChanged {
+        /// Tries left.
+        left: u8,
+    },
     /// No such file on this card.
     #[error("no such file")]
     FileAbsent,
@@ -47,9 +56,12 @@ pub enum Error {
     /// The card does not sign these data.
     #[error("the card refused the data")]
     InputRefused,
-    /// The card does not want this new PIN.
+    /// The card refused the new PIN. The old one is still the right one.
     #[error("the card refused the new PIN")]
     NewPinRefused,
+    /// A change of the PIN had no clear end: the old PIN or the new one is right.
+    #[error("the change of the PIN had no clear end: {0}")]
+    ChangeUnclear(Box<Error>),
     /// A status word that has no meaning for us after this command.
     #[error("{command} was answered {status:04X}")]
     Unexplained {

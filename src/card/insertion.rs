@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 use super::backoff::Backoff;
 use super::error::Error;
 use super::jpki_card::{CardInfo, JpkiCard, Shown};
+use super::permit::Permit;
+use super::state::Closing;
 use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Kind, Role};
 use crate::pcsc::InsertionId;
@@ -30,6 +32,10 @@ pub struct Insertion {
     pub public_certificate: bool,
     /// The card has refused PSS.
     pub pss_refused: AtomicBool,
+    /// Ends what a transaction that waits may still do.
+    pub(super) permit: Permit,
+    /// How the card is closed, as far as it has shown.
+    closing: Mutex<Closing>,
     certificates: [Cell; CertificateFile::ALL.len()],
     tries: Mutex<[Option<u8>; 2]>,
     /// The card does not tell the tries left.
@@ -40,7 +46,12 @@ pub struct Insertion {
 type Cell = OnceCell<Option<Arc<Certificate>>>;
 
 impl Insertion {
-    pub(super) fn new(number: u64, insertion: InsertionId, face: CardInfo) -> Insertion {
+    pub(super) fn new(
+        number: u64,
+        insertion: InsertionId,
+        permit: Permit,
+        face: CardInfo,
+    ) -> Insertion {
         let serial = serial_number(&face);
         let public_certificate = matches!(face.certificate, Shown::Open(_));
         let inserted = Insertion {
@@ -51,6 +62,8 @@ impl Insertion {
             serial,
             public_certificate,
             pss_refused: AtomicBool::new(false),
+            permit,
+            closing: Mutex::default(),
             certificates: Default::default(),
             tries: Mutex::default(),
             silent: Mutex::default(),
@@ -120,7 +133,14 @@ impl Insertion {
         }
     }
 
-    pub(super) fn note_tries(&self, card: &mut JpkiCard) {
+    /// How the card is closed, as far as it has shown.
+    pub fn closing(&self) -> Closing {
+        *self.closing.lock()
+    }
+
+    /// Takes over what the card has shown in a transaction.
+    pub(super) fn note(&self, card: &mut JpkiCard) {
+        *self.closing.lock() = card.closing();
         *self.tries.lock() = Role::ALL.map(|role| card.known_tries(role));
     }
 }

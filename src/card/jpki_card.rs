@@ -1,14 +1,16 @@
 //! The card's operations: open, log in, read, sign, change a PIN. Each is one transaction.
 
-use log::warn;
+use log::{debug, warn};
 
 use super::certificate::Certificate;
 use super::error::Error;
 use super::files::{CertificateFile, FileId, Kind, MAX_CHALLENGE, READ_LENGTH, Role, Scheme};
+use super::permit::Permit;
 use super::pin::Pin;
-use super::state::{Addressings, CardState, Tries};
+use super::state::{CardState, Closing, Origin};
 use super::transaction::Transaction;
-use crate::pcsc::{self, Channel};
+use crate::config::LastTry;
+use crate::pcsc::{self, Channel, Disposition};
 
 /// What a card shows without a PIN when it is opened.
 #[derive(Debug)]
@@ -45,20 +47,12 @@ pub enum Access<'a> {
     OpenOnce,
 }
 
-/// May the last try be spent?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LastTry {
-    /// No.
-    Keep,
-    /// Yes: somebody said so.
-    Spend,
-}
-
 /// A card that knows JPKI, on a connection of its own.
 pub struct JpkiCard {
     /// `None` after a fault; see [`JpkiCard::attach`].
     channel: Option<Box<dyn Channel>>,
-    memory: CardState,
+    state: CardState,
+    permit: Permit,
 }
 
 impl JpkiCard {
@@ -71,24 +65,14 @@ impl JpkiCard {
         channel: Box<dyn Channel>,
         tries_of: &[Role],
     ) -> Result<(JpkiCard, CardInfo), Error> {
-        let memory = CardState {
-            form: Addressings::default(),
-            tries: Tries::default(),
-            identity: None,
-            recognised: false,
-            proven: true,
-            leave_by_select: true,
-            powered_down_by_us: false,
-            left_selected: false,
-            left_at: None,
-        };
         let mut card = JpkiCard {
             channel: Some(channel),
-            memory,
+            state: CardState::default(),
+            permit: Permit::default(),
         };
         let face = card.talk(false, |talk| {
-            // Whatever happened to the card before we knew it is nothing to us.
-            talk.forget_resets();
+            // Resets before the card was opened are irrelevant.
+            talk.state.proven = true;
             talk.select()?;
             let certificate = match talk.read_der(FileId::certificate_of(Role::Authentication)) {
                 Ok(der) => Shown::Open(Box::new(Certificate::parse(der)?)),
@@ -124,7 +108,7 @@ impl JpkiCard {
         })?;
         if let Shown::Open(certificate) = &face.certificate {
             let start = certificate.der().len().min(READ_LENGTH);
-            card.memory.identity = certificate.der().get(..start).map(<[u8]>::to_vec);
+            card.state.identity = certificate.der().get(..start).map(<[u8]>::to_vec);
         }
         Ok((card, face))
     }
@@ -134,22 +118,38 @@ impl JpkiCard {
         self.channel.is_some()
     }
 
-    /// Gives up a connection on which something inexplicable happened.
+    /// Gives up a connection on which something inexplicable happened. An open card loses its power.
     pub fn detach(&mut self) {
-        self.channel = None;
+        if let Some(channel) = self.channel.take() {
+            channel.disconnect(match self.state.open {
+                true => Disposition::PowerDown,
+                false => Disposition::Leave,
+            });
+        }
     }
 
     /// Goes on over a new connection. The card must prove again that it is the same.
     pub fn attach(&mut self, channel: Box<dyn Channel>) {
         self.channel = Some(channel);
-        self.memory.proven = false;
-        self.memory.left_selected = false;
+        self.state.proven = false;
+        self.state.left_selected = false;
+        self.state.pins.outdate();
+    }
+
+    /// Ends what a transaction that waits may still do.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// May a PIN be verified on the card at this moment?
+    pub fn is_open(&self) -> bool {
+        self.state.open
     }
 
     /// The tries left of a PIN as the card told them last; `None`: it has not been asked, or the
     /// last VERIFY had no clear end. Costs no APDU.
     pub fn known_tries(&mut self, role: Role) -> Option<u8> {
-        *self.memory.tries.of(role)
+        self.state.pins.of(role).tries
     }
 
     /// Asks the card for the tries left of a PIN. Costs no try.
@@ -179,8 +179,7 @@ impl JpkiCard {
     ) -> Result<Option<Result<Certificate, Error>>, Error> {
         self.talk(keep_open, |talk| {
             talk.select()?;
-            guard(talk.tries_of_unverified(role)?, last_try)?;
-            talk.verify(role, pin)?;
+            talk.verify(role, pin, Origin::Typed(last_try))?;
             // The login is good whatever comes of the certificate.
             Ok(read.map(|file| talk.read_der(file.id()).and_then(Certificate::parse)))
         })
@@ -192,7 +191,7 @@ impl JpkiCard {
     /// [`Error::Pcsc`].
     pub fn logout(&mut self) -> Result<(), Error> {
         self.talk(false, |talk| {
-            talk.close_at_the_end();
+            talk.state.keep_open = false;
             Ok(())
         })
     }
@@ -264,9 +263,7 @@ impl JpkiCard {
     ) -> Result<(), Error> {
         self.talk(keep_open, |talk| {
             talk.select()?;
-            guard(talk.tries_of_unverified(role)?, last_try)?;
-            talk.verify(role, old)?;
-            talk.change(role, new)
+            talk.change(role, old, new, last_try)
         })
     }
 
@@ -280,17 +277,61 @@ impl JpkiCard {
         self.talk(false, |talk| talk.challenge(length))
     }
 
-    /// One transaction. However `work` ends, the card is not left open.
+    /// One transaction. `keep_open`: a card that `work` has opened stays so, until [`JpkiCard::logout`].
     fn talk<T>(
         &mut self,
         keep_open: bool,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let channel = self.channel.as_mut().ok_or(pcsc::Error::Removed)?;
-        let mut talk = Transaction::begin(channel.as_mut(), &mut self.memory)?;
-        let result = work(&mut talk);
-        talk.end(keep_open && result.is_ok());
+        let mut talk = Transaction::begin(channel.as_mut(), &mut self.state, &self.permit)?;
+        // The wait for the card may have been long. After a removal or C_Finalize nothing is sent but
+        // what closes the card.
+        let result = self
+            .permit
+            .check()
+            .map_err(Error::from)
+            .and_then(|()| work(&mut talk));
+        // A refused input says nothing of the login. After any other failure nothing stays open.
+        let harmless = matches!(
+            result,
+            Ok(_) | Err(Error::InputRefused | Error::SchemeRefused | Error::FileAbsent)
+        );
+        talk.state.keep_open = harmless && (keep_open || talk.state.keep_open);
+        let verified = talk.verified();
+        if talk.end() == Disposition::PowerDown
+            && let Err(error) = self.after_power_down(verified)
+        {
+            debug!("after the power-down: {error}");
+        }
         result
+    }
+
+    /// What follows a power-down of ours.
+    fn after_power_down(&mut self, verified: Option<Role>) -> Result<(), Error> {
+        let channel = self.channel.as_mut().ok_or(pcsc::Error::Removed)?;
+        let prove = verified.filter(|_| self.state.closing == Closing::ByPowerDownUnproved);
+        if prove.is_some() || self.state.identity.is_none() {
+            // A card that is proved by nothing is told by resets alone. This takes note of our own;
+            // every later one was made by another program.
+            channel.power_up()?;
+        }
+        let Some(role) = prove else { return Ok(()) };
+        let mut talk = Transaction::begin(channel.as_mut(), &mut self.state, &self.permit)?;
+        let works = talk.select().and_then(|()| talk.works_without_pin(role));
+        talk.state.closing = match works {
+            Ok(true) => Closing::Impossible,
+            Ok(false) => Closing::ByPowerDown,
+            Err(_) => talk.state.closing,
+        };
+        talk.state.open = works == Ok(true);
+        talk.end();
+        works.map(|_| ())
+    }
+
+    /// How this card is closed, as far as it has shown.
+    pub fn closing(&self) -> Closing {
+        self.state.closing
     }
 }
 
@@ -298,26 +339,13 @@ impl JpkiCard {
 /// 2.1). The rest is the same on every card that was published.
 const TOKEN_INFORMATION_LENGTH: usize = 96;
 
-fn guard(left: u8, last_try: LastTry) -> Result<(), Error> {
-    match (left, last_try) {
-        (0, _) => Err(Error::PinLocked),
-        (1, LastTry::Keep) => Err(Error::LastTryKept),
-        _ => Ok(()),
-    }
-}
-
-/// Sends the kept PIN again in a new transaction. It was right once, so a refusal means that somebody
-/// changed it: the login is over.
+/// Makes the key or the file of a role usable.
 fn unlock(talk: &mut Transaction<'_>, role: Role, access: Access<'_>) -> Result<(), Error> {
     match access {
-        Access::Pin(pin) => talk.verify_again(role, pin).map_err(|error| match error {
-            Error::PinIncorrect { .. } => Error::KeptPinRefused,
-            Error::PinLocked => Error::NotVerified,
-            other => other,
-        }),
+        Access::Pin(pin) => talk.verify(role, pin, Origin::Kept),
         Access::Open => Ok(()),
         Access::OpenOnce => {
-            talk.close_at_the_end();
+            talk.state.keep_open = false;
             Ok(())
         }
     }

@@ -8,6 +8,7 @@ mod error;
 pub mod files;
 mod insertion;
 mod jpki_card;
+mod permit;
 pub mod pin;
 mod read_file;
 pub mod reader;
@@ -17,7 +18,8 @@ mod transaction;
 
 pub use error::Error;
 pub use insertion::Insertion;
-pub use jpki_card::{Access, CardInfo, JpkiCard, LastTry, Shown};
+pub use jpki_card::{Access, CardInfo, JpkiCard, Shown};
 pub use readers::Readers;
+pub use state::Closing;
 
 pub use crate::pcsc::{Error as PcscError, InsertionId, ReaderState};

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-use zeroize::Zeroize;
-
 use crate::platform::LockedPage;
+use sha2::{Digest, Sha256};
 
 /// The longest PIN of the card: 16 characters (jpki-card.md, section 5).
 pub const MAX_LENGTH: usize = 16;
@@ -122,7 +120,7 @@ impl Pin {
         self.page.bytes().get(..self.length) == other.page.bytes().get(..other.length)
     }
 
-    fn digest(&self, salt: &[u8; 32]) -> [u8; 32] {
+    fn digest(&self, salt: &[u8]) -> [u8; DIGEST] {
         // `finalize` would move the state, and leave a block with the PIN in it on the stack
         // (tests/compare-opensc/memory.py found it). This one stays in its place and is overwritten.
         let mut hash = Sha256::new();
@@ -140,47 +138,78 @@ impl fmt::Debug for Pin {
     }
 }
 
-/// The values that a card refused during this insertion, as salted hashes, so that none of them is
-/// sent twice. Forgotten on success, removal and finalize.
-#[derive(Debug, Default)]
+/// The values that a card refused during this insertion, each with the tries that it left, so that
+/// none of them is sent twice. Salted hashes in a [`LockedPage`], because four digits are soon guessed.
+#[derive(Default)]
 pub struct RejectedPins {
-    /// Fresh for each insertion; `None` until the first refusal.
-    salt: Option<[u8; 32]>,
-    digests: Vec<[u8; 32]>,
+    /// `None` until the first refusal. A salt, then one [`Entry`] after the other.
+    page: Option<LockedPage>,
+    count: usize,
 }
 
+/// Bytes of a salt and of a digest.
+const DIGEST: usize = 32;
+
+/// Bytes of an entry: the digest, then the tries left after the refusal.
+const ENTRY: usize = DIGEST + 1;
+
 impl RejectedPins {
-    /// Was this value refused before?
-    pub fn contains(&self, pin: &Pin) -> bool {
-        self.salt
-            .is_some_and(|salt| self.digests.contains(&pin.digest(&salt)))
+    /// Was this value refused, and has the counter not risen since? A counter that rose shows a
+    /// successful VERIFY or a change of the PIN by another program: the value may be right now.
+    /// `left`: tries left now.
+    pub fn contains(&self, pin: &Pin, left: u8) -> bool {
+        let Some((salt, entries)) = self.parts() else {
+            return false;
+        };
+        let digest = pin.digest(salt);
+        entries
+            .chunks_exact(ENTRY)
+            .take(self.count)
+            .any(|entry| entry.get(..DIGEST) == Some(&digest[..]) && entry.last() >= Some(&left))
     }
 
-    /// Remembers a value that the card refused.
-    pub fn remember(&mut self, pin: &Pin) {
-        if self.salt.is_none() {
-            let mut fresh = [0; 32];
+    /// Remembers a value that the card refused, with the tries that it left.
+    pub fn remember(&mut self, pin: &Pin, left: u8) {
+        if self.page.is_none() {
+            let mut page = LockedPage::new();
             // Without randomness nothing is remembered: an unsalted hash of four digits is the PIN.
-            if getrandom::fill(&mut fresh).is_err() {
+            let salt = page
+                .as_mut()
+                .and_then(|page| page.bytes_mut().get_mut(..DIGEST));
+            if salt.is_none_or(|salt| getrandom::fill(salt).is_err()) {
                 return;
             }
-            self.salt = Some(fresh);
+            self.page = page;
         }
-        if let Some(salt) = self.salt {
-            self.digests.push(pin.digest(&salt));
+        let Some(digest) = self.parts().map(|(salt, _)| pin.digest(salt)) else {
+            return;
+        };
+        let at = DIGEST + self.count * ENTRY;
+        let entry = self
+            .page
+            .as_mut()
+            .and_then(|page| page.bytes_mut().get_mut(at..at + ENTRY));
+        // A full page holds more values than a card has tries.
+        if let Some((kept, tries)) = entry.and_then(|entry| entry.split_at_mut_checked(DIGEST)) {
+            kept.copy_from_slice(&digest);
+            tries.fill(left);
+            self.count += 1;
         }
     }
 
     /// Forgets all of them.
     pub fn forget(&mut self) {
-        self.salt.zeroize();
-        self.digests.zeroize();
+        *self = RejectedPins::default();
+    }
+
+    fn parts(&self) -> Option<(&[u8], &[u8])> {
+        self.page.as_ref()?.bytes().split_at_checked(DIGEST)
     }
 }
 
-impl Drop for RejectedPins {
-    fn drop(&mut self) {
-        self.forget();
+impl fmt::Debug for RejectedPins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rejected values", self.count)
     }
 }
 
@@ -253,16 +282,33 @@ mod tests {
     }
 
     #[test]
-    fn refused_values_are_known_again_until_forgotten() {
+    fn rejected_values_are_known_until_the_counter_rises() {
         let wrong = Pin::parse(Shape::Password, b"WRONG1").unwrap();
         let other = Pin::parse(Shape::Password, b"WRONG2").unwrap();
-        let mut refused = RejectedPins::default();
-        assert!(!refused.contains(&wrong));
-        refused.remember(&wrong);
-        assert!(refused.contains(&Pin::parse(Shape::Password, b"wrong1").unwrap()));
-        assert!(!refused.contains(&other));
-        refused.forget();
-        assert!(!refused.contains(&wrong));
+        let mut rejected = RejectedPins::default();
+        assert!(!rejected.contains(&wrong, 4));
+        rejected.remember(&wrong, 4);
+        assert!(rejected.contains(&Pin::parse(Shape::Password, b"wrong1").unwrap(), 4));
+        assert!(rejected.contains(&wrong, 3), "others failed meanwhile");
+        assert!(
+            !rejected.contains(&wrong, 5),
+            "somebody succeeded meanwhile"
+        );
+        assert!(!rejected.contains(&other, 4));
+        rejected.remember(&other, 3);
+        assert!(rejected.contains(&wrong, 3) && rejected.contains(&other, 3));
+        rejected.forget();
+        assert!(!rejected.contains(&wrong, 4));
+    }
+
+    #[test]
+    fn a_full_page_of_rejected_values_is_no_fault() {
+        let mut rejected = RejectedPins::default();
+        for number in 0..1000 {
+            let value = format!("{number:04}");
+            rejected.remember(&Pin::parse(Shape::FourDigits, value.as_bytes()).unwrap(), 2);
+        }
+        assert!(rejected.contains(&Pin::parse(Shape::FourDigits, b"0000").unwrap(), 2));
     }
 
     #[test]

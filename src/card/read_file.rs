@@ -10,14 +10,14 @@ use super::transaction::{Transaction, unexplained};
 impl Transaction<'_> {
     /// The first bytes of a file, which is the current one afterwards. At most `length` of them.
     pub(super) fn read_start(&mut self, file: FileId, length: usize) -> Result<Vec<u8>, Error> {
-        if self.memory.form.reading != Addressing::Long {
+        if self.state.form.reading != Addressing::Long {
             let response = self.send(Command::read_short(file, length))?;
             if response.status.proves_the_form() {
-                self.memory.form.reading = Addressing::Short;
+                self.state.form.reading = Addressing::Short;
             }
             let refused =
                 response.status.refuses_the_form() || response.status == StatusWord::NotFound;
-            if self.memory.form.reading == Addressing::Short || !refused {
+            if self.state.form.reading == Addressing::Short || !refused {
                 return data_of_read(response);
             }
         }
@@ -26,7 +26,7 @@ impl Transaction<'_> {
             StatusWord::NotFound => return Err(Error::FileAbsent),
             other => return Err(unexplained("SELECT EF", other)),
         }
-        self.memory.form.reading = Addressing::Long;
+        self.state.form.reading = Addressing::Long;
         data_of_read(self.send(Command::read(0, length))?)
     }
 

@@ -2,7 +2,7 @@
 //! It uses `card` and `transport`. It knows nothing of sessions and logins.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use log::debug;
@@ -26,6 +26,8 @@ pub struct Reader {
     roles: Vec<Role>,
     /// Lock 5: the card, for one transaction.
     held: Mutex<Held>,
+    /// `C_Finalize` has begun.
+    closed: AtomicBool,
     /// What is known without asking the card. Held for a comparison only, so that polling never
     /// waits for a signature.
     known: Mutex<Known>,
@@ -58,6 +60,15 @@ enum Known {
     Ours(Arc<Insertion>),
 }
 
+impl Known {
+    fn forget(&mut self) {
+        if let Known::Ours(inserted) = self {
+            inserted.permit.remove();
+        }
+        *self = Known::Nothing;
+    }
+}
+
 /// Gives each insertion its number.
 static INSERTIONS: AtomicU64 = AtomicU64::new(1);
 
@@ -76,6 +87,7 @@ impl Reader {
             transport,
             roles,
             held: Mutex::default(),
+            closed: AtomicBool::new(false),
             known,
             last_reported,
         }
@@ -114,7 +126,7 @@ impl Reader {
         };
         if seen != Some(before) {
             debug!("{}: the card is gone", self.name);
-            *known = Known::Nothing;
+            known.forget();
         }
     }
 
@@ -157,6 +169,9 @@ impl Reader {
     }
 
     fn open(&self, held: &mut Held) -> Result<Arc<Insertion>> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(pcsc::Error::Cancelled.into());
+        }
         held.card = None;
         // Asked before the card: if it is changed while we read, the number is the old card's, and
         // the next look at the reader throws all of it away.
@@ -182,14 +197,23 @@ impl Reader {
         match opened {
             Ok((mut card, face)) => {
                 let number = INSERTIONS.fetch_add(1, Ordering::Relaxed);
-                let inserted = Arc::new(Insertion::new(number, insertion, face));
-                inserted.note_tries(&mut card);
+                let inserted = Arc::new(Insertion::new(
+                    number,
+                    insertion,
+                    card.permit().clone(),
+                    face,
+                ));
+                inserted.note(&mut card);
                 *held = Held {
                     number,
                     card: Some(card),
                     sick: None,
                 };
                 *self.known.lock() = Known::Ours(Arc::clone(&inserted));
+                // C_Finalize may have begun while the card was opened.
+                if self.closed.load(Ordering::Acquire) {
+                    inserted.permit.close();
+                }
                 Ok(inserted)
             }
             Err(Error::NotJpki) => {
@@ -232,7 +256,7 @@ impl Reader {
         }
         let card = held.card.as_mut().ok_or(pcsc::Error::Removed)?;
         let result = self.attach(card).and_then(|()| work(card));
-        inserted.note_tries(card);
+        inserted.note(card);
         if let Err(error) = &result {
             self.react(error, card);
         }
@@ -255,9 +279,10 @@ impl Reader {
         use Error as C;
         use pcsc::Error as T;
         match error {
+            C::ChangeUnclear(cause) => self.react(cause, card),
             C::AnotherCard | C::Pcsc(T::NoCard | T::Removed | T::NoReader | T::NoService(_)) => {
                 card.detach();
-                *self.known.lock() = Known::Nothing;
+                self.known.lock().forget();
             }
             C::Unexplained { .. } | C::Malformed(_) | C::SignatureWrong | C::Pcsc(_) => {
                 card.detach()
@@ -269,7 +294,8 @@ impl Reader {
             | C::LastTryKept
             | C::RefusedBefore
             | C::NotVerified
-            | C::KeptPinRefused
+            | C::KeptPinRefused { .. }
+            | C::PinMayHaveChanged { .. }
             | C::FileAbsent
             | C::SchemeRefused
             | C::InputRefused
@@ -325,11 +351,27 @@ impl Reader {
         }
     }
 
-    /// Lets go of the card, waiting for a call under way at most so long.
+    /// `C_Finalize` has begun: from now on nothing is sent to the card but what closes it.
+    pub fn begin_closing(&self) {
+        self.closed.store(true, Ordering::Release);
+        let mut known = self.known.lock();
+        if let Known::Ours(inserted) = &*known {
+            inserted.permit.close();
+        }
+        known.forget();
+    }
+
+    /// Lets go of the card, waiting for a call under way at most so long. A card that
+    /// `login_state = "card"` left open is closed.
     pub fn close(&self, patience: Duration) {
-        *self.known.lock() = Known::Nothing;
-        if let Some(mut held) = self.held.try_lock_for(patience) {
-            held.card = None;
+        if let Some(mut held) = self.held.try_lock_for(patience)
+            && let Some(mut card) = held.card.take()
+            && card.is_open()
+        {
+            if let Err(error) = card.logout() {
+                debug!("{}: {error}", self.name);
+            }
+            card.detach();
         }
     }
 }

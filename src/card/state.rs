@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use super::files::{FileId, Role};
+use super::pin::RejectedPins;
+use crate::config::LastTry;
 
 /// How a key, a PIN or a file is named in a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,61 +25,89 @@ pub(super) struct Addressings {
     pub(super) key: Addressing,
 }
 
-impl Addressing {
-    pub(super) fn pin(forms: &mut Addressings) -> &mut Addressing {
-        &mut forms.pin
-    }
-
-    pub(super) fn key(forms: &mut Addressings) -> &mut Addressing {
-        &mut forms.key
-    }
-}
-
 impl FileId {
     pub(super) const fn certificate_of(role: Role) -> FileId {
         role.certificate().id()
     }
 }
 
-/// The tries left of both PINs as the card told them last.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Tries {
-    pub(super) authentication: Option<u8>,
-    pub(super) signature: Option<u8>,
+/// Where a PIN comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The holder has just typed it; may the last try be spent?
+    Typed(LastTry),
+    /// It was right once, and was kept since.
+    Kept,
 }
 
-impl Tries {
-    pub(super) fn of(&mut self, role: Role) -> &mut Option<u8> {
+/// What is known of one PIN of the card.
+#[derive(Debug, Default)]
+pub(super) struct PinState {
+    /// Tries left as the card told them last; `None`: not asked yet, or a VERIFY had no clear end.
+    pub(super) tries: Option<u8>,
+    /// Our own successful VERIFY is the last thing that can have happened to the counter.
+    pub(super) current: bool,
+    /// The values that this card refused.
+    pub(super) rejected: RejectedPins,
+}
+
+/// Both PINs.
+#[derive(Debug, Default)]
+pub(super) struct PinStates {
+    authentication: PinState,
+    signature: PinState,
+}
+
+impl PinStates {
+    pub(super) fn of(&mut self, role: Role) -> &mut PinState {
         match role {
             Role::Authentication => &mut self.authentication,
             Role::Signature => &mut self.signature,
         }
     }
 
-    pub(super) fn set(&mut self, role: Role, left: u8) {
-        *self.of(role) = Some(left);
-    }
-
-    pub(super) fn forget(&mut self, role: Role) {
-        *self.of(role) = None;
+    /// Anything can have happened to the counters since.
+    pub(super) fn outdate(&mut self) {
+        self.authentication.current = false;
+        self.signature.current = false;
     }
 }
 
+/// How a card that was opened by a PIN is closed, as far as this card has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Closing {
+    /// By SELECT of another application. No key was tried afterwards yet.
+    #[default]
+    Unproved,
+    /// By SELECT of another application: a key was refused afterwards.
+    BySelect,
+    /// By taking its power. No key was tried afterwards yet.
+    ByPowerDownUnproved,
+    /// By taking its power: a key was refused afterwards.
+    ByPowerDown,
+    /// Neither: a key still worked afterwards (a phone used as the reader cannot switch the card off).
+    Impossible,
+}
+
 /// What we know of a card from one transaction to the next.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct CardState {
     pub(super) form: Addressings,
-    pub(super) tries: Tries,
+    pub(super) pins: PinStates,
     /// The start of the authentication certificate, when the card shows it without a PIN.
     pub(super) identity: Option<Vec<u8>>,
     /// The JPKI application was selected once.
     pub(super) recognised: bool,
     /// It is the card that was opened: nothing has reset it since, or it was compared.
     pub(super) proven: bool,
-    /// SELECT of another application works.
-    pub(super) leave_by_select: bool,
-    /// The last reset was our own power-down, within one insertion.
-    pub(super) powered_down_by_us: bool,
+    /// A VERIFY with data went out, and the card was not closed since.
+    pub(super) open: bool,
+    /// It is left open on purpose (`login_state = "card"`).
+    pub(super) keep_open: bool,
+    /// How this card is closed.
+    pub(super) closing: Closing,
+    /// How often in a row this card refused the SELECT that leaves JPKI.
+    pub(super) leaves_refused: u8,
     /// Our last transaction ended with the JPKI application selected.
     pub(super) left_selected: bool,
     /// When our last transaction ended.

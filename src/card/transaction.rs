@@ -7,9 +7,11 @@ use log::{debug, warn};
 
 use super::apdu::{Command, Response, StatusWord, reference};
 use super::error::Error;
-use super::files::{FileId, Role, Scheme};
-use super::state::{Addressing, Addressings, CardState};
-use crate::card::pin::Pin;
+use super::files::{CertificateFile, FileId, Role, Scheme};
+use super::permit::Permit;
+use super::pin::Pin;
+use super::state::{Addressing, CardState, Closing, Origin};
+use crate::config::LastTry;
 use crate::pcsc::{Channel, Disposition, Exchange};
 
 /// The longest answer to a short command: 256 bytes and a status word.
@@ -19,40 +21,47 @@ const MAX_RESPONSE: usize = 256 + 2;
 /// needs one of each.
 const MAX_ROUNDS: usize = 4;
 
-/// A transaction in which the JPKI application is selected.
+/// A transaction with the card.
 pub(super) struct Transaction<'a> {
     exchange: Box<dyn Exchange + 'a>,
-    pub(super) memory: &'a mut CardState,
-    /// A VERIFY with data went out: the card may be open now.
-    maybe_open: bool,
+    pub(super) state: &'a mut CardState,
+    permit: &'a Permit,
+    /// The PIN that was verified in this transaction.
+    verified: Option<Role>,
 }
 
 impl<'a> Transaction<'a> {
     /// Begins a transaction, without selecting anything.
     pub(super) fn begin(
         channel: &'a mut dyn Channel,
-        memory: &'a mut CardState,
+        state: &'a mut CardState,
+        permit: &'a Permit,
     ) -> Result<Self, Error> {
+        let asked = Instant::now();
         let exchange = channel.begin()?;
         if exchange.was_reset() {
-            memory.left_selected = false;
+            state.left_selected = false;
         }
-        // A card that shows who it is does so again after a reset, after a rest, and where it costs
-        // nothing because one READ takes the place of the SELECT. One without an identity survives
-        // our own power-down: PC/SC has counted no removal since, or the module floor would not be here.
-        let doubtful = match memory.identity {
-            Some(_) => {
-                exchange.was_reset() || memory.left_selected || has_been_idle(memory.left_at)
-            }
-            None => exchange.was_reset() && !memory.powered_down_by_us,
+        let idle = idle_for(state.left_at, IDLE);
+        // Another client may have entered or changed a PIN meanwhile.
+        let shared = asked.elapsed() > UNSHARED_BEGIN || idle_for(state.left_at, UNSHARED_PAUSE);
+        if exchange.was_reset() || shared {
+            state.pins.outdate();
+        }
+        // A card that shows its certificate is compared after a reset, after a pause, and where one
+        // READ takes the place of the SELECT. A card without an identity can be proved by nothing.
+        let doubtful = match state.identity {
+            Some(_) => exchange.was_reset() || state.left_selected || idle,
+            None => exchange.was_reset(),
         };
         if doubtful {
-            memory.proven = false;
+            state.proven = false;
         }
         Ok(Transaction {
             exchange,
-            memory,
-            maybe_open: false,
+            state,
+            permit,
+            verified: None,
         })
     }
 
@@ -61,11 +70,11 @@ impl<'a> Transaction<'a> {
     /// application is selected first. Selecting it again keeps what was verified (jpki-card.md,
     /// section 5).
     pub(super) fn select(&mut self) -> Result<(), Error> {
-        if std::mem::take(&mut self.memory.left_selected) {
+        if std::mem::take(&mut self.state.left_selected) {
             match self.compare() {
                 Err(Error::Pcsc(cause)) => return Err(Error::Pcsc(cause)),
-                Ok(()) if self.memory.identity.is_some() => {
-                    self.memory.left_selected = true;
+                Ok(()) if self.state.identity.is_some() => {
+                    self.state.left_selected = true;
                     return Ok(());
                 }
                 // A neighbour has selected something else, or nothing was asked.
@@ -80,10 +89,10 @@ impl<'a> Transaction<'a> {
         };
         match response.status {
             StatusWord::Ok => {
-                self.memory.left_selected = true;
+                self.state.left_selected = true;
                 self.prove()
             }
-            _ if self.memory.recognised => Err(unexplained("SELECT JPKI", response.status)),
+            _ if self.state.recognised => Err(unexplained("SELECT JPKI", response.status)),
             // Whatever else it is (6A82 of another card, 6D00 of a FIDO key), it is not ours.
             status if status.number() >> 12 == 6 => Err(Error::NotJpki),
             status => Err(unexplained("SELECT JPKI", status)),
@@ -105,12 +114,12 @@ impl<'a> Transaction<'a> {
 
     /// Compares the start of the authentication certificate with what this card showed first.
     fn compare(&mut self) -> Result<(), Error> {
-        self.memory.recognised = true;
-        let Some(known) = self.memory.identity.clone() else {
+        self.state.recognised = true;
+        let Some(known) = self.state.identity.clone() else {
             // Nothing to compare with: an Android phone shows its certificate only after the PIN.
             return Ok(());
         };
-        if self.memory.proven {
+        if self.state.proven {
             return Ok(());
         }
         let mut shown = self.read_start(
@@ -121,7 +130,7 @@ impl<'a> Transaction<'a> {
         if known.get(..IDENTITY_LENGTH) != Some(&shown) {
             return Err(Error::AnotherCard);
         }
-        self.memory.proven = true;
+        self.state.proven = true;
         Ok(())
     }
 
@@ -129,42 +138,47 @@ impl<'a> Transaction<'a> {
     pub(super) fn tries_left(&mut self, role: Role) -> Result<u8, Error> {
         // A PIN that is verified had all its tries when it was.
         let left = self.query(role)?.unwrap_or(role.max_tries());
-        self.memory.tries.set(role, left);
+        self.state.pins.of(role).tries = Some(left);
         Ok(left)
     }
 
     /// `None`: the card answers that the PIN is verified.
     fn query(&mut self, role: Role) -> Result<Option<u8>, Error> {
-        let status = self
-            .with_reference(role.pin(), Addressing::pin, |file| {
-                Some(Command::tries_left(reference(file)))
-            })?
-            .status;
-        let left = match status {
-            StatusWord::TriesLeft(left) => left,
-            StatusWord::Locked => 0,
-            StatusWord::Ok => return Ok(None),
-            other => return Err(unexplained("VERIFY without data", other)),
-        };
-        self.memory.tries.set(role, left);
-        Ok(Some(left))
+        if self.state.form.pin != Addressing::Long {
+            let command = Command::tries_left(reference(Some(role.pin())));
+            if let Some(left) = tries_in(self.send(command)?.status) {
+                self.state.form.pin = Addressing::Short;
+                return Ok(left);
+            }
+        }
+        // The question costs nothing, so any refusal of the short form is worth a second one.
+        self.select_file(role.pin())?;
+        let status = self.send(Command::tries_left(reference(None)))?.status;
+        let left = tries_in(status).ok_or(unexplained("VERIFY without data", status))?;
+        self.state.form.pin = Addressing::Long;
+        Ok(left)
     }
 
     /// As [`Transaction::tries_left`], before a PIN is sent that may be wrong. A card that answers 9000
-    /// while the PIN is verified (by another program; jpki-card.md, 3.3) hides its counter, and wrong
+    /// while the PIN is verified (by another program; docs/card.md, 3.3) hides its counter, and wrong
     /// tries may have been made since: the verification is taken away, and the card asked again.
-    pub(super) fn tries_of_unverified(&mut self, role: Role) -> Result<u8, Error> {
-        if let Some(left) = self.query(role)? {
-            return Ok(left);
-        }
-        self.maybe_open = true;
-        let left = self.leave() && self.send(Command::select_jpki())?.status == StatusWord::Ok;
-        let hidden = Error::Malformed("the tries left are hidden by a verified PIN");
-        // Where the application cannot be left, the power goes at the end: the next login will do.
-        if !left {
-            return Err(hidden);
-        }
-        self.query(role)?.ok_or(hidden)
+    fn tries_of_unverified(&mut self, role: Role) -> Result<u8, Error> {
+        let left = match self.query(role)? {
+            Some(left) => left,
+            None => {
+                self.state.open = true;
+                let left =
+                    self.leave() && self.send(Command::select_jpki())?.status == StatusWord::Ok;
+                let hidden = Error::Malformed("the tries left are hidden by a verified PIN");
+                // Where the application cannot be left, the power goes at the end: the next login will do.
+                if !left {
+                    return Err(hidden);
+                }
+                self.query(role)?.ok_or(hidden)?
+            }
+        };
+        self.state.pins.of(role).tries = Some(left);
+        Ok(left)
     }
 
     /// After "no such file": is the JPKI application the selected one at all? A contactless card that
@@ -191,67 +205,120 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// The card is being opened: its earlier resets are nobody's.
-    pub(super) fn forget_resets(&mut self) {
-        self.memory.proven = true;
+    /// Sends a PIN: the only function that does. It asks for the tries left first, unless our own
+    /// successful VERIFY was the last thing that can have happened to them, and it spends none that
+    /// the holder did not mean to spend.
+    ///
+    /// # Errors
+    /// Nothing was sent: [`Error::Unproven`], [`Error::PinMayHaveChanged`], [`Error::LastTryKept`],
+    /// [`Error::RefusedBefore`], [`Error::PinLocked`] with no tries left. Sent once:
+    /// [`Error::PinIncorrect`], [`Error::PinLocked`], and everything unexplained.
+    pub(super) fn verify(&mut self, role: Role, pin: &Pin, origin: Origin) -> Result<(), Error> {
+        self.verify_by(role, pin, origin, self.state.form.pin)
     }
 
-    /// The card is open already, and shall not be so after this transaction.
-    pub(super) fn close_at_the_end(&mut self) {
-        self.maybe_open = true;
-    }
-
-    /// Sends a PIN that was kept from an earlier transaction, if this is provably still the card
-    /// that it was given for.
-    pub(super) fn verify_again(&mut self, role: Role, pin: &Pin) -> Result<(), Error> {
-        if !self.memory.proven {
+    fn verify_by(
+        &mut self,
+        role: Role,
+        pin: &Pin,
+        origin: Origin,
+        addressing: Addressing,
+    ) -> Result<(), Error> {
+        if origin == Origin::Kept && !self.state.proven {
             return Err(Error::Unproven);
         }
-        self.verify(role, pin)
-    }
-
-    /// Sends a PIN that the user has just given, once. The card is left at the end of the
-    /// transaction, whatever it says.
-    pub(super) fn verify(&mut self, role: Role, pin: &Pin) -> Result<(), Error> {
-        self.maybe_open = true;
-        self.memory.tries.forget(role);
-        let status = self
-            .with_reference(role.pin(), Addressing::pin, |file| {
-                Command::verify(reference(file), pin)
-            })?
-            .status;
+        if !self.state.pins.of(role).current {
+            let left = self.tries_of_unverified(role)?;
+            match origin {
+                // It was right once. A lower counter means that somebody has failed since, and the
+                // likely reason is that the PIN is another one now.
+                Origin::Kept if left < role.max_tries() => {
+                    return Err(Error::PinMayHaveChanged { left });
+                }
+                Origin::Typed(_) if left == 0 => return Err(Error::PinLocked),
+                Origin::Typed(LastTry::Guard) if left == 1 => return Err(Error::LastTryKept),
+                Origin::Typed(_) if self.state.pins.of(role).rejected.contains(pin, left) => {
+                    return Err(Error::RefusedBefore);
+                }
+                Origin::Kept | Origin::Typed(_) => {}
+            }
+        }
+        self.permit.check()?;
+        let command =
+            |reference| Command::verify(reference, pin).ok_or(Error::Malformed(ANOTHER_PROCESS));
+        let addressing = match addressing {
+            // The question has been answered, so the form is known.
+            Addressing::Untried => self.state.form.pin,
+            known => known,
+        };
+        let command = match addressing {
+            Addressing::Long => {
+                self.select_file(role.pin())?;
+                command(reference(None))?
+            }
+            Addressing::Untried | Addressing::Short => command(reference(Some(role.pin())))?,
+        };
+        let known = self.state.pins.of(role);
+        known.tries = None;
+        known.current = false;
+        self.state.open = true;
+        let status = self.send(command)?.status;
+        let known = self.state.pins.of(role);
         match status {
             StatusWord::Ok => {
-                self.memory.tries.set(role, role.max_tries());
-                // Whatever it was before: it is the card that this PIN belongs to.
-                self.memory.proven = true;
+                known.tries = Some(role.max_tries());
+                known.current = true;
+                known.rejected.forget();
+                // A correct PIN proves the card's identity.
+                self.state.proven = true;
+                self.verified = Some(role);
                 Ok(())
             }
             StatusWord::TriesLeft(0) | StatusWord::Locked => {
-                self.memory.tries.set(role, 0);
-                Err(Error::PinLocked)
+                known.tries = Some(0);
+                Err(match origin {
+                    Origin::Typed(_) => Error::PinLocked,
+                    Origin::Kept => Error::KeptPinRefused { left: 0 },
+                })
             }
             StatusWord::TriesLeft(left) => {
-                self.memory.tries.set(role, left);
-                Err(Error::PinIncorrect { left })
+                known.tries = Some(left);
+                known.rejected.remember(pin, left);
+                Err(match origin {
+                    Origin::Typed(_) => Error::PinIncorrect { left },
+                    Origin::Kept => Error::KeptPinRefused { left },
+                })
             }
             other => Err(unexplained("VERIFY", other)),
         }
     }
 
-    /// Replaces a PIN that was verified in this transaction.
-    pub(super) fn change(&mut self, role: Role, new: &Pin) -> Result<(), Error> {
-        let status = self
-            .with_reference(role.pin(), Addressing::pin, |file| {
-                Command::change(reference(file), new)
-            })?
-            .status;
-        match status {
+    /// Replaces a PIN: verifies the old one and sets the new one, both on the selected EF, which is the
+    /// published form (docs/card.md, 3.4).
+    ///
+    /// # Errors
+    /// Those of [`Transaction::verify`], and [`Error::NewPinRefused`]: nothing was changed.
+    /// [`Error::ChangeUnclear`]: the old PIN or the new one is right.
+    pub(super) fn change(
+        &mut self,
+        role: Role,
+        old: &Pin,
+        new: &Pin,
+        last_try: LastTry,
+    ) -> Result<(), Error> {
+        self.verify_by(role, old, Origin::Typed(last_try), Addressing::Long)?;
+        self.state.pins.of(role).current = false;
+        let command =
+            Command::change(reference(None), new).ok_or(Error::Malformed(ANOTHER_PROCESS))?;
+        match self.send(command).map_err(changing)?.status {
             StatusWord::Ok => Ok(()),
             StatusWord::SecurityStatus => Err(Error::NotVerified),
-            // Nobody has published what the card says to a new PIN that it does not like.
+            // What a card answers to a new PIN that it does not take has not been published.
             StatusWord::Other(0x6A80 | 0x6985 | 0x6700) => Err(Error::NewPinRefused),
-            other => Err(unexplained("CHANGE REFERENCE DATA", other)),
+            status if status.is_checking_error() => {
+                Err(unexplained("CHANGE REFERENCE DATA", status))
+            }
+            status => Err(changing(unexplained("CHANGE REFERENCE DATA", status))),
         }
     }
 
@@ -262,8 +329,8 @@ impl<'a> Transaction<'a> {
         scheme: Scheme,
         input: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        let response = self.with_reference(role.key(), Addressing::key, |file| {
-            Some(Command::sign(scheme, reference(file), input))
+        let response = self.with_key(role.key(), |file| {
+            Command::sign(scheme, reference(file), input)
         })?;
         match (scheme, response.status) {
             (_, StatusWord::Ok) => Ok(response.data),
@@ -291,92 +358,147 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Ends the transaction. A card that may be open is left by selecting another application; if
-    /// that cannot be done, it loses its power. `keep_open` is the user's own choice
-    /// (`login_state = "card"`).
-    pub(super) fn end(mut self, keep_open: bool) {
+    /// Ends the transaction. A card that may be open is closed, unless the user's own setting keeps it
+    /// open (`login_state = "card"`).
+    pub(super) fn end(mut self) -> Disposition {
         let mut disposition = Disposition::Leave;
-        if self.maybe_open && !keep_open {
-            if !self.leave() {
-                disposition = Disposition::PowerDown;
-            } else if self.exchange.has_neighbours() {
-                self.select_for_neighbours();
-            }
+        if self.state.open && !self.state.keep_open && !self.close() {
+            disposition = Disposition::PowerDown;
         }
-        self.finish(disposition);
+        self.finish(disposition)
     }
 
-    /// Selects JPKI again, with nothing verified: a neighbour that selects it once and expects to find
-    /// it (OpenSC) goes on working, and our own next transaction need not select it. Without
-    /// neighbours this APDU is saved.
-    fn select_for_neighbours(&mut self) {
-        self.memory.left_selected = match self.send(Command::select_jpki()) {
-            Ok(response) => response.status == StatusWord::Ok,
-            Err(_) => false,
+    /// The PIN that was verified in this transaction.
+    pub(super) fn verified(&self) -> Option<Role> {
+        self.verified
+    }
+
+    /// Takes away what was verified, and selects JPKI again: a client that selects it once (OpenSC) goes
+    /// on working, and our own next transaction begins with a READ. False where only a loss of power
+    /// closes the card.
+    fn close(&mut self) -> bool {
+        let by_select = matches!(self.state.closing, Closing::Unproved | Closing::BySelect);
+        if !by_select || !self.leave() {
+            return false;
+        }
+        self.state.left_selected = self
+            .send(Command::select_jpki())
+            .is_ok_and(|response| response.status == StatusWord::Ok);
+        match self.verified {
+            Some(role) if self.state.closing == Closing::Unproved && self.state.left_selected => {
+                self.prove_closed(role)
+            }
+            _ => true,
+        }
+    }
+
+    /// Does the card refuse what needs the PIN? Asked once for each insertion, because that leaving the
+    /// application closes the card is an inference (docs/card.md, 3.1).
+    fn prove_closed(&mut self, role: Role) -> bool {
+        match self.works_without_pin(role) {
+            Ok(false) => {
+                self.state.closing = Closing::BySelect;
+                true
+            }
+            Ok(true) => {
+                self.state.closing = Closing::ByPowerDownUnproved;
+                false
+            }
+            // Proof of nothing; the next transaction asks again.
+            Err(error) => {
+                debug!("proof of isolation: {error}");
+                !matches!(error, Error::Pcsc(_))
+            }
+        }
+    }
+
+    /// Tries what needs the PIN of `role`. It must be refused with 6982.
+    pub(super) fn works_without_pin(&mut self, role: Role) -> Result<bool, Error> {
+        let answer = match role {
+            Role::Signature => self
+                .read_start(CertificateFile::Signature.id(), 1)
+                .map(|_| ()),
+            Role::Authentication => self.sign(role, Scheme::Pkcs1, PROBE).map(|_| ()),
         };
+        match answer {
+            Ok(()) => Ok(true),
+            Err(Error::NotVerified) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Selects another application, which takes away what was verified. False where that is refused.
     fn leave(&mut self) -> bool {
-        self.memory.left_selected = false;
-        if !self.memory.leave_by_select {
-            return false;
-        }
+        self.state.left_selected = false;
         match self.send(Command::leave_jpki()) {
-            Ok(response) if response.status == StatusWord::Ok => true,
+            Ok(response) if response.status == StatusWord::Ok => {
+                self.state.leaves_refused = 0;
+                self.state.open = false;
+                true
+            }
             Ok(response) => {
                 debug!(
                     "SELECT of the issuer's domain: {:?}; the card is powered down instead",
                     response.status
                 );
-                // A phone that has no such application will not have it next time either.
-                self.memory.leave_by_select = response.status != StatusWord::NotFound;
+                // Once can be a disturbance. A phone that has no such application never has it.
+                self.state.leaves_refused += 1;
+                if self.state.leaves_refused >= LEAVES_TRIED {
+                    self.state.closing = Closing::ByPowerDownUnproved;
+                }
                 false
             }
             Err(_) => false,
         }
     }
 
-    fn finish(self, disposition: Disposition) {
+    fn finish(self, disposition: Disposition) -> Disposition {
         if disposition == Disposition::PowerDown {
-            self.memory.left_selected = false;
+            self.state.left_selected = false;
+            self.state.pins.outdate();
         }
-        self.memory.powered_down_by_us = disposition == Disposition::PowerDown;
-        self.memory.left_at = Some(Instant::now());
-        if let Err(error) = self.exchange.end(disposition) {
+        self.state.left_at = Some(Instant::now());
+        match self.exchange.end(disposition) {
+            Ok(()) if disposition == Disposition::PowerDown => {
+                self.state.open = self.state.closing == Closing::Impossible;
+            }
+            Ok(()) => {}
             // Without a card or without a service nothing is open any more.
-            debug!("end of the transaction: {error}");
+            Err(error) => debug!("end of the transaction: {error}"),
+        }
+        disposition
+    }
+
+    /// Selects an EF.
+    pub(super) fn select_file(&mut self, file: FileId) -> Result<(), Error> {
+        match self.send(Command::select_file(file))?.status {
+            StatusWord::Ok => Ok(()),
+            other => Err(unexplained("SELECT EF", other)),
         }
     }
 
-    /// Sends a command that names a PIN or a key: by its short identifier in P2 or, once the card
-    /// has refused that form, after a SELECT of its file.
-    fn with_reference(
+    /// Sends a command that names a key: by its short identifier in P2 or, once the card has refused
+    /// that form, after a SELECT of its file.
+    fn with_key(
         &mut self,
         file: FileId,
-        form: impl Fn(&mut Addressings) -> &mut Addressing,
-        command: impl Fn(Option<FileId>) -> Option<Command>,
+        command: impl Fn(Option<FileId>) -> Command,
     ) -> Result<Response, Error> {
-        let forked = || Error::Malformed("the PIN belongs to another process");
-        if *form(&mut self.memory.form) != Addressing::Long {
-            let response = self.send(command(Some(file)).ok_or_else(forked)?)?;
-            let refused = response.status.refuses_the_form()
-                && *form(&mut self.memory.form) == Addressing::Untried;
+        if self.state.form.key != Addressing::Long {
+            let response = self.send(command(Some(file)))?;
+            let refused =
+                response.status.refuses_the_form() && self.state.form.key == Addressing::Untried;
             if response.status.proves_the_form() {
-                *form(&mut self.memory.form) = Addressing::Short;
+                self.state.form.key = Addressing::Short;
             }
             if !refused {
                 return Ok(response);
             }
         }
-        match self.send(Command::select_file(file))?.status {
-            StatusWord::Ok => {}
-            // No such file either: then the form was not what it minded.
-            other => return Err(unexplained("SELECT EF", other)),
-        }
-        let response = self.send(command(None).ok_or_else(forked)?)?;
+        self.select_file(file)?;
+        let response = self.send(command(None))?;
         if response.status.proves_the_form() {
-            *form(&mut self.memory.form) = Addressing::Long;
+            self.state.form.key = Addressing::Long;
         }
         Ok(response)
     }
@@ -427,13 +549,43 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// Has nobody talked to the card for so long that somebody could have changed it without pcscd seeing
-/// it? A polled reader is looked at every 400 ms (architecture.md, "What pcscd 1.9 does").
-fn has_been_idle(left_at: Option<Instant>) -> bool {
-    left_at.is_none_or(|left_at| left_at.elapsed() > IDLE)
+/// Is the end of our last transaction so long ago?
+fn idle_for(left_at: Option<Instant>, pause: Duration) -> bool {
+    left_at.is_none_or(|left_at| left_at.elapsed() > pause)
 }
 
-/// Shorter than any hand changes a card, longer than a program needs between two signatures.
+/// Longer than a transaction begins when no other client holds the card.
+const UNSHARED_BEGIN: Duration = Duration::from_millis(5);
+
+/// Shorter than any client changes a PIN: that takes five commands, of 10 ms each at the least on a
+/// real card.
+const UNSHARED_PAUSE: Duration = Duration::from_millis(50);
+
+/// What [`Transaction::works_without_pin`] has signed by a card that is not closed. The signature is
+/// dropped.
+const PROBE: &[u8] = b"jpki-pkcs11: this must be refused";
+
+/// SELECTs of the issuer's domain in a row that a card may refuse before it is not asked again.
+const LEAVES_TRIED: u8 = 3;
+
+const ANOTHER_PROCESS: &str = "the PIN belongs to another process";
+
+/// The tries left that a VERIFY without data was answered; `Some(None)`: the PIN is verified.
+fn tries_in(status: StatusWord) -> Option<Option<u8>> {
+    match status {
+        StatusWord::TriesLeft(left) => Some(Some(left)),
+        StatusWord::Locked => Some(Some(0)),
+        StatusWord::Ok => Some(None),
+        _ => None,
+    }
+}
+
+/// What a CHANGE without a clear answer means.
+fn changing(error: Error) -> Error {
+    Error::ChangeUnclear(Box::new(error))
+}
+
+/// Too short to swap a card by hand, and to be missed by pcscd, which looks at a reader every 400 ms.
 const IDLE: Duration = Duration::from_millis(200);
 
 /// So many bytes of a certificate hold its serial number, whatever the header looks like: tag and

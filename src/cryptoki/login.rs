@@ -88,10 +88,7 @@ impl Slot {
                     Rv::PinIncorrect
                 }
             })
-            .map_err(Error::from)
-            .and_then(|pin| self.check_not_refused(login, &pin).map(|()| pin))
-            .map_err(|error| with_patience(login, error))?;
-        login.unsent = 0;
+            .map_err(|rv| with_patience(login, rv.into()))?;
         // In the same transaction, what only this PIN opens: whoever logs in wants the certificate
         // next, and the card would have to be told the PIN once more for it.
         let file =
@@ -99,46 +96,42 @@ impl Slot {
         let answer = self.reader.with_card(inserted, |card| {
             card.login(self.role, &pin, self.policy.last_try, file, keep_open)
         });
+        self.tell_if_open(inserted);
         match answer {
             Ok(read) => {
                 if let (Some(file), Some(read)) = (file, read) {
                     note_certificate(inserted, file, read);
                 }
-                login.refused.forget();
+                login.unsent = 0;
                 Ok(pin)
             }
             Err(error) => {
-                self.note_refusal(login, &pin, &error);
-                Err(error.into())
+                self.tell_refusal(&error);
+                Err(match error {
+                    card::Error::RefusedBefore => with_patience(login, error.into()),
+                    sent => {
+                        login.unsent = 0;
+                        sent.into()
+                    }
+                })
             }
         }
     }
 
-    /// A value that this card refused is not sent again.
-    fn check_not_refused(&self, login: &Login, pin: &Pin) -> Result<()> {
-        if login.refused.contains(pin) {
-            self.tell(&Message::RefusedBefore {
-                token: self.role.into(),
-            });
-            return Err(card::Error::RefusedBefore.into());
-        }
-        Ok(())
-    }
-
-    fn note_refusal(&self, login: &mut Login, pin: &Pin, error: &card::Error) {
+    fn tell_refusal(&self, error: &card::Error) {
         let token = self.role.into();
-        match *error {
-            card::Error::PinIncorrect { left } => {
-                login.refused.remember(pin);
-                self.tell(&Message::WrongPin {
-                    token,
-                    tries_left: left,
-                });
-            }
-            card::Error::PinLocked => self.tell(&Message::PinLocked { token }),
-            card::Error::LastTryKept => self.tell(&Message::LastTryKept { token }),
-            _ => {}
-        }
+        self.tell(&match *error {
+            card::Error::PinIncorrect { left } => Message::WrongPin {
+                token,
+                tries_left: left,
+            },
+            card::Error::PinLocked => Message::PinLocked { token },
+            card::Error::LastTryKept => Message::LastTryKept { token },
+            card::Error::RefusedBefore => Message::RefusedBefore { token },
+            card::Error::NewPinRefused => Message::NewPinRefused { token },
+            card::Error::ChangeUnclear(_) => Message::PinChangeUnclear { token },
+            _ => return,
+        });
     }
 
     /// `C_Logout`.
@@ -173,19 +166,13 @@ impl Slot {
             && !self.reader.holds_number(login.number)
         {
             self.clear(&mut login);
-            login.refused.forget();
         }
     }
 
     /// Ends the login for good, at `C_Finalize`, waiting for a call under way at most so long.
     pub(crate) fn close(&self, patience: Duration) {
         if let Some(mut login) = self.login.try_lock_for(patience) {
-            let on_card = matches!(login.key, KeyAccess::OnCard);
             self.clear(&mut login);
-            login.refused.forget();
-            if on_card && let Ok(inserted) = self.reader.inserted() {
-                self.leave_card(&inserted);
-            }
         }
     }
 
@@ -211,45 +198,25 @@ impl Slot {
             self.tell(&Message::PinShape { token });
             Rv::PinIncorrect
         })?;
-        self.check_not_refused(&login, &old)?;
         let keep_open = matches!(login.key, KeyAccess::OnCard);
         let changed = self.reader.with_card(inserted, |card| {
             card.change_pin(self.role, &old, &new, self.policy.last_try, keep_open)
         });
         if let Err(error) = changed {
-            self.note_refusal(&mut login, &old, &error);
-            let unchanged = is_refusal(&error);
-            if !unchanged {
-                self.tell(&Message::PinChangeUnclear { token });
-            }
+            self.tell_refusal(&error);
             // A kept PIN that may be the old one must not be sent again; and a card that was left
             // open is open no longer.
-            if !unchanged || keep_open {
+            if keep_open || matches!(error, card::Error::ChangeUnclear(_)) {
                 self.clear(&mut login);
             }
             return Err(error.into());
         }
-        login.refused.forget();
         login.epoch += 1;
         if let KeyAccess::Pin(kept) = &mut login.key {
             *kept = new;
         }
         Ok(())
     }
-}
-
-/// Did a change of the PIN end before anything was changed?
-fn is_refusal(error: &card::Error) -> bool {
-    use card::Error as C;
-    matches!(
-        error,
-        C::PinIncorrect { .. }
-            | C::PinLocked
-            | C::LastTryKept
-            | C::NotVerified
-            | C::NewPinRefused
-            | C::AnotherCard
-    )
 }
 
 /// How many PINs in a row are refused without the card before `C_Login` says more than

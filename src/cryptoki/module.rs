@@ -102,6 +102,9 @@ impl Module {
     /// `C_Finalize`: ends waits, forgets PINs, lets go of the cards. Bounded in time.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
+        for reader in self.readers() {
+            reader.begin_closing();
+        }
         let mut patience = CLOSING_PATIENCE;
         while self.waiting.load(Ordering::Acquire) > 0 && !patience.is_zero() {
             let pause = Duration::from_millis(5);

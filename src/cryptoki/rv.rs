@@ -178,12 +178,16 @@ impl Error {
                 T::Cancelled => Rv::CryptokiNotInitialized,
             },
             Error::Card(cause) => match cause {
+                C::ChangeUnclear(cause) => Error::Card((**cause).clone()).rv(),
                 C::NotJpki => Rv::TokenNotRecognized,
                 C::PinIncorrect { .. } | C::RefusedBefore => Rv::PinIncorrect,
                 // By the standard a PIN is locked also when the token will take no further attempt for
                 // now, which is what keeping the last try means (docs/login.md). The code ends the loops of NSS, GnuTLS and pkcs11-helper, which go on after CKR_PIN_INCORRECT.
                 C::PinLocked | C::LastTryKept => Rv::PinLocked,
-                C::NotVerified | C::KeptPinRefused | C::Unproven => Rv::UserNotLoggedIn,
+                C::NotVerified
+                | C::KeptPinRefused { .. }
+                | C::PinMayHaveChanged { .. }
+                | C::Unproven => Rv::UserNotLoggedIn,
                 C::AnotherCard => Rv::DeviceRemoved,
                 C::FileAbsent => Rv::ObjectHandleInvalid,
                 C::SchemeRefused => Rv::MechanismInvalid,

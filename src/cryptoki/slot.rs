@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use crate::card::Insertion;
 use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Role, Scheme};
-use crate::card::pin::{Pin, RejectedPins};
+use crate::card::pin::Pin;
 use crate::card::reader::Reader;
-use crate::card::{self, Access, LastTry};
-use crate::config::{AlwaysAuthenticate, Config, LoginState};
+use crate::card::{self, Access, Closing};
+use crate::config::{AlwaysAuthenticate, Config, LastTry, LoginState};
 use crate::cryptoki::mechanisms::MechanismSet;
 use crate::cryptoki::objects::token::TokenContext;
 use crate::cryptoki::rv::{Result, Rv};
@@ -34,10 +34,7 @@ impl Policy {
     /// From the configuration.
     pub(crate) fn new(config: &Config) -> Policy {
         Policy {
-            last_try: match config.last_try {
-                crate::config::LastTry::Guard => LastTry::Keep,
-                crate::config::LastTry::Allow => LastTry::Spend,
-            },
+            last_try: config.last_try,
             login_state: config.login_state,
             always_authenticate: config.always_authenticate,
             offer: MechanismSet {
@@ -63,6 +60,8 @@ pub(crate) struct Slot {
     /// Number of the insertion that is logged in, 0 for none: the same as in `login`, for those who
     /// only want to know and must not wait for a signature.
     pub(super) logged_in: AtomicU64,
+    /// Number of the insertion of which [`Message::CardStaysOpen`] was last told.
+    stays_open_told: AtomicU64,
     /// Something happened that `C_WaitForSlotEvent` has not told yet.
     pub(crate) event: AtomicBool,
 }
@@ -72,7 +71,6 @@ pub(super) struct Login {
     /// The insertion that all of this belongs to.
     pub(super) number: u64,
     pub(super) key: KeyAccess,
-    pub(super) refused: RejectedPins,
     /// How many PINs in a row were refused without the card.
     pub(super) unsent: u32,
     /// Rises when the login ends and when the PIN is changed: what was verified before is over.
@@ -103,16 +101,15 @@ pub(super) enum KeyAccess {
 impl Slot {
     /// An empty slot.
     pub(crate) fn new(id: CK_SLOT_ID, role: Role, reader: Arc<Reader>, policy: Policy) -> Slot {
-        let (login, logged_in, event) =
-            (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
         Slot {
             id,
             role,
             reader,
             policy,
-            login,
-            logged_in,
-            event,
+            login: Mutex::default(),
+            logged_in: AtomicU64::new(0),
+            stays_open_told: AtomicU64::new(0),
+            event: AtomicBool::new(false),
         }
     }
 
@@ -190,9 +187,7 @@ impl Slot {
         let answer = self.reader.with_card(inserted, |card| {
             card.sign(self.role, scheme, input, access, certificate)
         });
-        if let (Access::Pin(pin), Err(card::Error::KeptPinRefused)) = (access, &answer) {
-            login.refused.remember(pin);
-        }
+        self.tell_if_open(inserted);
         if once {
             // Used is used, also by a failure.
             login.key = KeyAccess::Spent;
@@ -240,23 +235,40 @@ impl Slot {
         };
         let answer = self.reader.certificate(inserted, file, Some(access));
         if let Err(error) = &answer {
-            if let (Access::Pin(pin), card::Error::KeptPinRefused) = (access, error) {
-                login.refused.remember(pin);
-            }
             self.end_if_lost(login, error);
         }
         self.forget_if_gone(login, inserted);
         Ok(answer?)
     }
 
-    /// Ends the login when the card says, or may not be asked, that the PIN is right.
-    pub(super) fn end_if_lost(&self, login: &mut Login, error: &card::Error) {
-        use card::Error::{KeptPinRefused, NotVerified, Unproven};
-        if matches!(error, NotVerified | KeptPinRefused | Unproven) {
-            self.clear(login);
-            self.tell(&Message::LoginLost {
-                token: self.role.into(),
-            });
+    /// Ends the login when the card has not accepted, or was not to be given, the kept PIN.
+    fn end_if_lost(&self, login: &mut Login, error: &card::Error) {
+        use card::Error as C;
+        let token = self.role.into();
+        let message = match *error {
+            C::KeptPinRefused { left: 0 } | C::PinMayHaveChanged { left: 0 } => {
+                Message::PinLocked { token }
+            }
+            C::KeptPinRefused { left } | C::PinMayHaveChanged { left } => {
+                Message::PinChangedElsewhere {
+                    token,
+                    tries_left: left,
+                }
+            }
+            C::NotVerified | C::Unproven => Message::LoginLost { token },
+            _ => return,
+        };
+        self.clear(login);
+        self.tell(&message);
+    }
+
+    /// Says once that a card cannot be closed.
+    pub(super) fn tell_if_open(&self, inserted: &Insertion) {
+        let number = inserted.number();
+        if inserted.closing() == Closing::Impossible
+            && self.stays_open_told.swap(number, Ordering::AcqRel) != number
+        {
+            self.tell(&Message::CardStaysOpen);
         }
     }
 
@@ -264,7 +276,6 @@ impl Slot {
     pub(super) fn forget_if_gone(&self, login: &mut Login, inserted: &Arc<Insertion>) {
         if !self.reader.holds(inserted) {
             self.clear(login);
-            login.refused.forget();
         }
     }
 
@@ -273,7 +284,6 @@ impl Slot {
         let mut login = self.login.lock();
         if login.number != inserted.number() {
             self.clear(&mut login);
-            login.refused.forget();
             login.number = inserted.number();
         }
         login

@@ -64,6 +64,21 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
             "The card was reset, and the login could not be safely restored. The PIN is not sent again and again.",
             "Log in again.",
         ],
+        Message::PinChangedElsewhere { .. } => [
+            "The login with the {pin} has ended: the PIN was changed, or a wrong one was entered, in another program.",
+            "It has {tries} left. The PIN of this login is not sent again.",
+            "Log in again with the PIN that is valid now.",
+        ],
+        Message::NewPinRefused { .. } => [
+            "The card refused the new {pin}.",
+            "The old one is still valid, and no try was used up.",
+            "Choose {shape}.",
+        ],
+        Message::CardStaysOpen => [
+            "This card stays open after a PIN was entered.",
+            "Other programs on this computer can use its keys until it is taken away. It happens with a phone that is used as the reader, which cannot switch the card off.",
+            "Take the card off the phone or out of the reader when you have finished.",
+        ],
         Message::PcscdNotInstalled => [
             "The smart card service (pcscd) is not installed.",
             "Without it no card reader can be used.",

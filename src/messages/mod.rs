@@ -62,6 +62,20 @@ pub enum Message {
         /// The token.
         token: Token,
     },
+    /// Somebody entered a wrong PIN since the login, or changed the PIN: the login has ended.
+    PinChangedElsewhere {
+        /// The PIN's token.
+        token: Token,
+        /// Tries left; more than none.
+        tries_left: u8,
+    },
+    /// The card refused a new PIN.
+    NewPinRefused {
+        /// The PIN's token.
+        token: Token,
+    },
+    /// Neither another application nor a loss of power takes away what a PIN has opened.
+    CardStaysOpen,
     /// pcscd is not installed.
     PcscdNotInstalled,
     /// pcscd does not answer.
@@ -189,8 +203,10 @@ impl Message {
             | Message::RefusedBefore { token }
             | Message::PinLocked { token }
             | Message::PinChangeUnclear { token }
+            | Message::NewPinRefused { token }
             | Message::LoginLost { token } => pin_fields(*token, language),
-            Message::WrongPin { token, tries_left } => {
+            Message::WrongPin { token, tries_left }
+            | Message::PinChangedElsewhere { token, tries_left } => {
                 let mut fields = pin_fields(*token, language);
                 fields.push(("tries", language.tries(*tries_left)));
                 fields
@@ -222,6 +238,7 @@ impl Message {
             ],
             Message::PinsNotSet
             | Message::CannotUnblock
+            | Message::CardStaysOpen
             | Message::PcscdNotInstalled
             | Message::NotAuthorised
             | Message::NoReader

@@ -12,6 +12,7 @@ fn all() -> Vec<Message> {
         Message::PinsNotSet,
         Message::CannotUnblock,
         Message::PcscdNotInstalled,
+        Message::CardStaysOpen,
         Message::PcscdNotRunning {
             reason: "REASON".to_owned(),
         },
@@ -43,6 +44,11 @@ fn all() -> Vec<Message> {
                 token,
                 tries_left: 2,
             },
+            Message::PinChangedElsewhere {
+                token,
+                tries_left: 2,
+            },
+            Message::NewPinRefused { token },
             Message::LastTryKept { token },
             Message::RefusedBefore { token },
             Message::PinLocked { token },
@@ -99,10 +105,13 @@ fn place(message: &Message) -> usize {
         Message::SignatureWrong => 26,
         Message::ConfigComplaint { .. } => 27,
         Message::LogFileNotWritable { .. } => 28,
+        Message::PinChangedElsewhere { .. } => 29,
+        Message::NewPinRefused { .. } => 30,
+        Message::CardStaysOpen => 31,
     }
 }
 
-const COUNT: usize = 29;
+const COUNT: usize = 32;
 
 /// The `{places}` of a template.
 fn places(template: &str) -> Vec<String> {

@@ -1,7 +1,6 @@
 //! The bottom floor as the others see it: readers, connections, transactions, bytes.
 //! It knows nothing of what an APDU means. Production is [`service`]; tests mount a card simulator here.
 
-mod neighbours;
 mod pulse;
 pub mod service;
 
@@ -85,6 +84,16 @@ pub trait Channel: Send {
     /// # Errors
     /// [`Error::Removed`], [`Error::NoReader`], [`Error::NoService`], [`Error::Failed`].
     fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error>;
+
+    /// Powers the card after a [`Disposition::PowerDown`] of ours, so that the next transaction does
+    /// not take it for a reset by another program.
+    ///
+    /// # Errors
+    /// As [`Channel::begin`].
+    fn power_up(&mut self) -> Result<(), Error>;
+
+    /// Ends the connection. Dropping it leaves the card as it is.
+    fn disconnect(self: Box<Self>, disposition: Disposition);
 }
 
 /// How a transaction leaves the card.
@@ -101,9 +110,6 @@ pub enum Disposition {
 pub trait Exchange {
     /// Was the card reset or powered since the last transaction of this connection?
     fn was_reset(&self) -> bool;
-
-    /// May another program be connected to the card? No APDU.
-    fn has_neighbours(&self) -> bool;
 
     /// Sends one command, returns the answer with its status word.
     ///

@@ -10,7 +10,6 @@ use log::debug;
 use parking_lot::Mutex;
 use pcsc::{Card, Context, Protocols, ReaderState as PcscReaderState, Scope, ShareMode, State};
 
-use super::neighbours::{self, Ours};
 use super::pulse::Pulse;
 use super::{Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch};
 
@@ -35,7 +34,7 @@ pub struct Pcsc {
 #[derive(Default)]
 struct Questions {
     /// Made at the first question, and again when it has died with pcscd.
-    context: Option<(Context, Ours)>,
+    context: Option<Context>,
     /// How often it was made. A restarted pcscd counts insertions from the start again; with this
     /// number before its own, an insertion of before the restart is none of after it.
     epoch: u32,
@@ -59,7 +58,7 @@ impl Pcsc {
         self.pulse.check()?;
         let mut kept = self.questions.lock();
         let kept = &mut *kept;
-        if let Some((context, _)) = &kept.context {
+        if let Some(context) = &kept.context {
             match question(context, kept.epoch, &mut kept.readers) {
                 Err(error) if context_is_dead(error) => debug!("PC/SC context lost: {error}"),
                 answer => {
@@ -70,12 +69,12 @@ impl Pcsc {
         }
         // The dead one goes first: pcscd may be back under the same socket.
         kept.context = None;
-        let (context, ours) = establish()?;
+        let context = establish()?;
         kept.epoch += 1;
         let answer = question(&context, kept.epoch, &mut kept.readers);
         if !matches!(answer, Err(error) if context_is_dead(error)) {
             self.pulse.felt();
-            kept.context = Some((context, ours));
+            kept.context = Some(context);
         }
         answer.map_err(Error::from)
     }
@@ -118,12 +117,11 @@ impl Transport for Pcsc {
     fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, Error> {
         let name = c_name(reader)?;
         self.pulse.check()?;
-        let (context, ours) = establish()?;
+        let context = establish()?;
         let card = patiently(|| context.connect(&name, ShareMode::Shared, Protocols::ANY))?;
         Ok(Box::new(Connection {
             card: Some(card),
             pulse: self.pulse.clone(),
-            _ours: ours,
         }))
     }
 
@@ -157,18 +155,23 @@ struct Connection {
     /// `None` only while it is dropped.
     card: Option<Card>,
     pulse: Pulse,
-    _ours: Ours,
+}
+
+impl Connection {
+    fn end(&mut self, disposition: Disposition) {
+        if self.pulse.check().is_err() {
+            std::mem::forget(self.card.take());
+        } else if let Some(card) = self.card.take() {
+            // An error means that the card or the service is gone.
+            let _ = card.disconnect(disposition.into());
+        }
+    }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.pulse.check().is_err() {
-            std::mem::forget(self.card.take());
-        } else if let Some(card) = self.card.take() {
-            // Nothing is left open that a reset would have to close, and another program may be in
-            // the middle of something. An error means that the card or the service is gone.
-            let _ = card.disconnect(pcsc::Disposition::LeaveCard);
-        }
+        // Another program may be in the middle of something.
+        self.end(Disposition::Leave);
     }
 }
 
@@ -188,13 +191,7 @@ impl Channel for Connection {
                 }
                 Err((card, pcsc::Error::ResetCard | pcsc::Error::UnpoweredCard)) => {
                     was_reset = true;
-                    patiently(|| {
-                        card.reconnect(
-                            ShareMode::Shared,
-                            Protocols::ANY,
-                            pcsc::Disposition::LeaveCard,
-                        )
-                    })?;
+                    reconnect(card)?;
                     card
                 }
                 Err((_, error)) => return Err(error.into()),
@@ -203,6 +200,29 @@ impl Channel for Connection {
         Err(Error::Failed(
             "the card is reset again and again".to_owned(),
         ))
+    }
+
+    fn power_up(&mut self) -> Result<(), Error> {
+        Ok(reconnect(self.card.as_mut().ok_or(Error::Removed)?)?)
+    }
+
+    fn disconnect(mut self: Box<Self>, disposition: Disposition) {
+        self.end(disposition);
+    }
+}
+
+/// Takes note of a reset, and powers a card that has no power.
+fn reconnect(card: &mut Card) -> Result<(), pcsc::Error> {
+    let leave = pcsc::Disposition::LeaveCard;
+    patiently(|| card.reconnect(ShareMode::Shared, Protocols::ANY, leave))
+}
+
+impl From<Disposition> for pcsc::Disposition {
+    fn from(disposition: Disposition) -> pcsc::Disposition {
+        match disposition {
+            Disposition::Leave => pcsc::Disposition::LeaveCard,
+            Disposition::PowerDown => pcsc::Disposition::UnpowerCard,
+        }
     }
 }
 
@@ -217,10 +237,6 @@ impl Exchange for PcscExchange<'_> {
         self.was_reset
     }
 
-    fn has_neighbours(&self) -> bool {
-        neighbours::anybody_else()
-    }
-
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Error> {
         let card = self.inner.as_ref().ok_or(Error::Removed)?;
         let mut room = [0; RECEIVE_ROOM];
@@ -231,12 +247,10 @@ impl Exchange for PcscExchange<'_> {
         let Some(transaction) = self.inner.take() else {
             return Ok(());
         };
-        let how = match disposition {
-            Disposition::Leave => pcsc::Disposition::LeaveCard,
-            Disposition::PowerDown => pcsc::Disposition::UnpowerCard,
-        };
         // The transaction that comes back with the error ends itself when it is dropped.
-        transaction.end(how).map_err(|(_, error)| error.into())
+        transaction
+            .end(disposition.into())
+            .map_err(|(_, error)| error.into())
     }
 }
 
@@ -252,7 +266,7 @@ impl Drop for PcscExchange<'_> {
 /// Waits on a context of its own.
 struct PcscWatch {
     /// `None` only while it is dropped.
-    context: Option<(Context, Ours)>,
+    context: Option<Context>,
     /// As the last call saw them.
     states: Vec<PcscReaderState>,
     pulse: Pulse,
@@ -268,7 +282,7 @@ impl Watch for PcscWatch {
     fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
         let started = Instant::now();
         self.pulse.check()?;
-        let (context, _) = self.context.as_ref().ok_or(Error::Cancelled)?;
+        let context = self.context.as_ref().ok_or(Error::Cancelled)?;
         let known = std::mem::take(&mut self.states);
         self.states = reader_states(context)?;
         // A reader that pcscd announces later wakes us too.
@@ -299,9 +313,9 @@ impl Watch for PcscWatch {
     }
 }
 
-/// A connection to pcscd, counted as ours.
-fn establish() -> Result<(Context, Ours), pcsc::Error> {
-    Ok((Context::establish(Scope::User)?, Ours::new()))
+/// A connection to pcscd.
+fn establish() -> Result<Context, pcsc::Error> {
+    Context::establish(Scope::User)
 }
 
 /// All readers, with nothing known about them.

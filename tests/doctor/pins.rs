@@ -117,8 +117,8 @@ fn a_torn_change_is_not_repeated_and_not_called_good_or_bad() {
     let mut talk = doctor.talk(&["change-pin", "auth"]);
     talk.answer("4 digits): ", "1234");
     talk.answer("New authentication PIN", "4321");
-    // From now on: the proof that it is still this card, the question for the tries, VERIFY, CHANGE.
-    pcscd.control(&["misbehave", "4", "removed-after"]);
+    // From now on: the proof that it is still this card, the question for the tries, SELECT EF, VERIFY, CHANGE.
+    pcscd.control(&["misbehave", "5", "removed-after"]);
     talk.answer("again: ", "4321");
     let (text, status) = talk.end();
     assert!(

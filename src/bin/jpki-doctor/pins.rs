@@ -1,9 +1,10 @@
 //! `check-pin` and `change-pin`, and asking for a PIN at all. It uses the card floor that the module
 //! uses. It spends a last try only after a typed yes, and sends nothing that has not the right shape.
 
+use jpki_pkcs11::card;
 use jpki_pkcs11::card::files::Role;
 use jpki_pkcs11::card::pin::Pin;
-use jpki_pkcs11::card::{self, LastTry};
+use jpki_pkcs11::config::LastTry;
 use jpki_pkcs11::messages::Message;
 use jpki_pkcs11::messages::doctor::{Finding, Phrase};
 
@@ -90,12 +91,12 @@ fn permission(
             let answer = terminal.ask(&Phrase::AskYes.say(language, &[]))?;
             // Either language's yes, whichever is easier to type.
             if answer.eq_ignore_ascii_case("yes") || answer == "はい" {
-                Ok(LastTry::Spend)
+                Ok(LastTry::Allow)
             } else {
                 Err(NoInput::Stopped.into())
             }
         }
-        _ => Ok(LastTry::Keep),
+        _ => Ok(LastTry::Guard),
     }
 }
 
@@ -127,7 +128,7 @@ pub(crate) fn change(doctor: &Doctor, role: Role) -> Outcome {
             }
             opened
                 .card
-                .change_pin(role, &old, &new, LastTry::Keep, false)
+                .change_pin(role, &old, &new, LastTry::Guard, false)
                 .map_err(|error| explain_change(doctor, &error, &opened.reader, role))
         });
     finish(

@@ -155,7 +155,13 @@ pub(crate) fn explain(error: &card::Error, reader: &str, role: Option<Role>) -> 
             token,
             tries_left: *left,
         },
-        C::KeptPinRefused => Message::LoginLost { token },
+        C::ChangeUnclear(_) => Message::PinChangeUnclear { token },
+        C::KeptPinRefused { left } | C::PinMayHaveChanged { left } => {
+            Message::PinChangedElsewhere {
+                token,
+                tries_left: *left,
+            }
+        }
         C::PinLocked => Message::PinLocked { token },
         C::LastTryKept => Message::LastTryKept { token },
         C::RefusedBefore => Message::RefusedBefore { token },

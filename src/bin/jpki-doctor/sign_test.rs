@@ -3,8 +3,9 @@
 
 use std::time::Instant;
 
+use jpki_pkcs11::card::Access;
 use jpki_pkcs11::card::files::{PSS_INPUT, Role, Scheme};
-use jpki_pkcs11::card::{Access, LastTry};
+use jpki_pkcs11::config::LastTry;
 use jpki_pkcs11::messages::doctor::Finding;
 use serde_json::json;
 
@@ -39,7 +40,7 @@ fn attempt(doctor: &Doctor, role: Role, report: &mut Report) -> Result<(), Told>
     let pin = pins::ask(doctor, &mut terminal, role)?;
     let certificate = opened
         .card
-        .login(role, &pin, LastTry::Keep, Some(role.certificate()), false)
+        .login(role, &pin, LastTry::Guard, Some(role.certificate()), false)
         .map_err(explain)?
         .ok_or(jpki_pkcs11::card::Error::FileAbsent)
         .and_then(|read| read)

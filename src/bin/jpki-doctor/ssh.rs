@@ -2,8 +2,9 @@
 //! key alone, nothing else out of the certificate.
 
 use base64ct::{Base64, Encoding};
+use jpki_pkcs11::card::Shown;
 use jpki_pkcs11::card::files::{CertificateFile, Role};
-use jpki_pkcs11::card::{LastTry, Shown};
+use jpki_pkcs11::config::LastTry;
 use rsa::PublicKey;
 use rsa::traits::PublicKeyParts;
 
@@ -37,7 +38,7 @@ fn line_of_card(doctor: &Doctor) -> Result<String, Told> {
             let file = Some(CertificateFile::Authentication);
             opened
                 .card
-                .login(role, &pin, LastTry::Keep, file, false)
+                .login(role, &pin, LastTry::Guard, file, false)
                 .map_err(explain)?
                 .ok_or(jpki_pkcs11::card::Error::FileAbsent)
                 .and_then(|read| read)

@@ -122,6 +122,12 @@ impl Channel for Mount {
             file: 0,
         }))
     }
+
+    fn power_up(&mut self) -> std::result::Result<(), Error> {
+        Ok(())
+    }
+
+    fn disconnect(self: Box<Self>, _: Disposition) {}
 }
 
 struct Playing<'a> {
@@ -132,10 +138,6 @@ struct Playing<'a> {
 
 impl Exchange for Playing<'_> {
     fn was_reset(&self) -> bool {
-        false
-    }
-
-    fn has_neighbours(&self) -> bool {
         false
     }
 

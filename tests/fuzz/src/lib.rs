@@ -166,6 +166,12 @@ impl Channel for Line {
             ended: false,
         }))
     }
+
+    fn power_up(&mut self) -> Result<(), Error> {
+        self.begin().map(|_| ())
+    }
+
+    fn disconnect(self: Box<Self>, _: Disposition) {}
 }
 
 struct Talk<'a> {
@@ -177,10 +183,6 @@ struct Talk<'a> {
 impl Exchange for Talk<'_> {
     fn was_reset(&self) -> bool {
         self.was_reset
-    }
-
-    fn has_neighbours(&self) -> bool {
-        false
     }
 
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Error> {

@@ -127,7 +127,7 @@ const TABLE: &[Row] = &[
             call!(list.C_Sign(ready.session, data, data_length, place, length))
         },
         element: 1,
-        apdus: 4,
+        apdus: 5,
     },
     Row {
         name: "C_SignFinal",
@@ -138,7 +138,7 @@ const TABLE: &[Row] = &[
         },
         call: |list, ready, place, length| call!(list.C_SignFinal(ready.session, place, length)),
         element: 1,
-        apdus: 4,
+        apdus: 5,
     },
     Row {
         name: "C_SignMessage",
@@ -149,7 +149,7 @@ const TABLE: &[Row] = &[
             call!(list.C_SignMessage(ready.session, none, 0, data, data_length, place, length))
         },
         element: 1,
-        apdus: 4,
+        apdus: 5,
     },
     Row {
         name: "C_SignMessageNext",
@@ -165,7 +165,7 @@ const TABLE: &[Row] = &[
             call!(list.C_SignMessageNext(ready.session, none, 0, data, data_length, place, length))
         },
         element: 1,
-        apdus: 4,
+        apdus: 5,
     },
     Row {
         name: "C_Digest",

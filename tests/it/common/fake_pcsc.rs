@@ -49,8 +49,6 @@ struct Place {
 struct Turn {
     taken: Mutex<bool>,
     free: Condvar,
-    /// Connections to the card.
-    links: AtomicUsize,
 }
 
 impl FakePcsc {
@@ -87,7 +85,6 @@ impl FakePcsc {
         let place = self.place(name)?;
         let insertion = place.insertion().ok_or(Error::NoCard)?;
         place.power();
-        place.turn.links.fetch_add(1, Ordering::Relaxed);
         Ok(Link {
             pcsc: self.clone(),
             resets: place.reader.resets(),
@@ -216,15 +213,20 @@ impl Link {
     }
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.place.turn.links.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Channel for Link {
     fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error> {
         Ok(Box::new(Link::begin(self)?))
+    }
+
+    fn power_up(&mut self) -> Result<(), Error> {
+        Link::begin(self)?.leave();
+        Ok(())
+    }
+
+    fn disconnect(self: Box<Self>, disposition: Disposition) {
+        if disposition == Disposition::PowerDown && self.check().is_ok() {
+            self.place.reader.power_off();
+        }
     }
 }
 
@@ -267,10 +269,6 @@ impl Transaction<'_> {
 }
 
 impl Exchange for Transaction<'_> {
-    fn has_neighbours(&self) -> bool {
-        self.link.place.turn.links.load(Ordering::Relaxed) > 1
-    }
-
     fn was_reset(&self) -> bool {
         self.was_reset
     }

@@ -1,6 +1,7 @@
 //! Which PINs reach the card, what a login is good for, and how it ends.
 
 mod always_authenticate;
+mod kept_pin;
 mod login;
 mod pin_protection;
 mod set_pin;

@@ -84,8 +84,8 @@ fn read_only_session_cannot_set_the_pin() {
 fn interrupted_change_is_not_repeated() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
-    // SELECT, tries, VERIFY, CHANGE: the card is removed after the change, before its answer.
-    fixture.reader().misbehave(4, Misbehaviour::RemovedAfter);
+    // READ, tries, SELECT EF, VERIFY, CHANGE: the card is removed after the change, before its answer.
+    fixture.reader().misbehave(5, Misbehaviour::RemovedAfter);
     let changed = fixture.set_pin(session, PIN, b"4711");
     assert_eq!(changed, Err(CKR_DEVICE_REMOVED));
     fixture.put_back();
@@ -100,7 +100,7 @@ fn new_pin_refused_by_the_card_is_invalid() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
     let refusal = Misbehaviour::AnswerInstead(vec![0x6A, 0x80]);
-    fixture.reader().misbehave(4, refusal);
+    fixture.reader().misbehave(5, refusal);
     let changed = fixture.set_pin(session, PIN, b"4711");
     assert_eq!(changed, Err(CKR_PIN_INVALID));
     assert!(!fixture.is_open());

@@ -213,13 +213,17 @@ impl Channel for PanickingChannel {
             Arc::clone(&self.1),
         )))
     }
+
+    fn power_up(&mut self) -> Result<(), Error> {
+        self.0.power_up()
+    }
+
+    fn disconnect(self: Box<Self>, disposition: Disposition) {
+        self.0.disconnect(disposition);
+    }
 }
 
 impl Exchange for PanickingExchange<'_> {
-    fn has_neighbours(&self) -> bool {
-        self.0.has_neighbours()
-    }
-
     fn was_reset(&self) -> bool {
         self.0.was_reset()
     }
