@@ -3,7 +3,7 @@
 //! # The house
 //!
 //! Four floors; a call goes straight down and comes straight back, once:
-//! `C_Sign` → [`cryptoki::module::Module::sign`] → [`card::JpkiCard::sign`] → [`pcsc::Exchange::transmit`].
+//! `C_Sign` → `cryptoki::module::Module::sign` → [`card::JpkiCard::sign`] → [`pcsc::Exchange::transmit`].
 //!
 //! * [`ffi`]: the C ABI. Pointers exist only here.
 //! * [`mod@cryptoki`] is PKCS#11.
@@ -17,9 +17,9 @@
 //! Their numbers only rise within a call; none of the first two is held while a card works.
 //!
 //! 1. `ffi::process`: is there a module?
-//! 2. the maps of [`cryptoki::module::Module`]: slots, sessions, objects
-//! 3. [`cryptoki::session::Session::operations`]
-//! 4. the login of a [`cryptoki::slot::Slot`]
+//! 2. the maps of `cryptoki::module::Module`: slots, sessions, objects
+//! 3. `cryptoki::session::Session::operations`
+//! 4. the login of a `cryptoki::slot::Slot`
 //! 5. the card of a [`card::reader::Reader`]
 //!
 //! No thread is started, no callback called, nothing done in the background. `ARCHITECTURE.md` says more.

@@ -1,5 +1,7 @@
 //! The card's operations: open, log in, read, sign, change a PIN. Each is one transaction.
 
+use std::time::Duration;
+
 use log::{debug, warn};
 
 use super::certificate::Certificate;
@@ -70,7 +72,7 @@ impl JpkiCard {
             state: CardState::default(),
             permit: Permit::default(),
         };
-        let face = card.talk(false, |talk| {
+        let face = card.talk_within(LOOK, false, |talk| {
             // Resets before the card was opened are irrelevant.
             talk.state.proven = true;
             talk.select()?;
@@ -111,6 +113,11 @@ impl JpkiCard {
             card.state.identity = certificate.der().get(..start).map(<[u8]>::to_vec);
         }
         Ok((card, face))
+    }
+
+    /// Is the connection still one to this card? `None`: there is none, or it is not known.
+    pub fn is_alive(&mut self) -> Option<bool> {
+        self.channel.as_mut()?.is_alive().ok()
     }
 
     /// Does it have a connection?
@@ -157,7 +164,7 @@ impl JpkiCard {
     /// # Errors
     /// [`Error::Pcsc`], [`Error::Unexplained`], [`Error::AnotherCard`], [`Error::Unproven`].
     pub fn tries_left(&mut self, role: Role) -> Result<u8, Error> {
-        self.talk(false, |talk| {
+        self.talk_within(LOOK, false, |talk| {
             talk.select()?;
             talk.tries_left(role)
         })
@@ -283,8 +290,17 @@ impl JpkiCard {
         keep_open: bool,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.talk_within(TURN, keep_open, work)
+    }
+
+    fn talk_within<T>(
+        &mut self,
+        limit: Duration,
+        keep_open: bool,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let channel = self.channel.as_mut().ok_or(pcsc::Error::Removed)?;
-        let mut talk = Transaction::begin(channel.as_mut(), &mut self.state, &self.permit)?;
+        let mut talk = Transaction::begin(channel.as_mut(), &mut self.state, &self.permit, limit)?;
         // The wait for the card may have been long. After a removal or C_Finalize nothing is sent but
         // what closes the card.
         let result = self
@@ -317,7 +333,7 @@ impl JpkiCard {
             channel.power_up()?;
         }
         let Some(role) = prove else { return Ok(()) };
-        let mut talk = Transaction::begin(channel.as_mut(), &mut self.state, &self.permit)?;
+        let mut talk = Transaction::begin(channel.as_mut(), &mut self.state, &self.permit, TURN)?;
         let works = talk.select().and_then(|()| talk.works_without_pin(role));
         talk.state.closing = match works {
             Ok(true) => Closing::Impossible,
@@ -334,6 +350,12 @@ impl JpkiCard {
         self.state.closing
     }
 }
+
+/// How long a login or a signature waits for another program's transaction.
+const TURN: Duration = Duration::from_secs(30);
+
+/// How long a question waits for it: a program that lists its tokens must not hang.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// So much of EF 0006 tells what we want of it, in bytes: label, manufacturer, model, serial number (jpki-card.md,
 /// 2.1). The rest is the same on every card that was published.

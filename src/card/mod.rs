@@ -22,4 +22,4 @@ pub use jpki_card::{Access, CardInfo, JpkiCard, Shown};
 pub use readers::Readers;
 pub use state::Closing;
 
-pub use crate::pcsc::{Error as PcscError, InsertionId, ReaderState};
+pub use crate::pcsc::{Cancel, Error as PcscError, InsertionId, ReaderState, Watch};

@@ -139,10 +139,10 @@ impl fmt::Debug for Pin {
 }
 
 /// The values that a card refused during this insertion, each with the tries that it left, so that
-/// none of them is sent twice. Salted hashes in a [`LockedPage`], because four digits are soon guessed.
+/// none of them is sent twice. Salted hashes in a locked page, because four digits are soon guessed.
 #[derive(Default)]
 pub struct RejectedPins {
-    /// `None` until the first refusal. A salt, then one [`Entry`] after the other.
+    /// `None` until the first refusal. A salt, then one entry after the other.
     page: Option<LockedPage>,
     count: usize,
 }

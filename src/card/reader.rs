@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use log::debug;
 use parking_lot::Mutex;
@@ -108,11 +108,27 @@ impl Reader {
     /// # Errors
     /// What [`Transport::insertion`] says.
     pub fn look(&self) -> Result<Option<InsertionId>> {
-        let seen = self.transport.insertion(&self.name);
-        self.notice(seen.clone().unwrap_or_default());
-        match seen {
-            Err(pcsc::Error::NoReader) => Ok(None),
-            other => Ok(other?),
+        let seen = match self.transport.insertion(&self.name) {
+            Err(pcsc::Error::NoReader) => None,
+            seen => seen?,
+        };
+        self.notice(seen);
+        self.check_connection();
+        Ok(seen)
+    }
+
+    /// An insertion ends with its connection too: pcscd 2.x counts anew when a reader is unplugged and
+    /// plugged in again, so that the number alone can be the same.
+    fn check_connection(&self) {
+        if matches!(&*self.known.lock(), Known::Ours(_))
+            // A transaction under way finds out by itself.
+            && let Some(mut held) = self.held.try_lock()
+            && let Some(card) = held.card.as_mut()
+            && card.is_alive() == Some(false)
+        {
+            debug!("{}: the connection to the card has ended", self.name);
+            held.card = None;
+            self.known.lock().forget();
         }
     }
 
@@ -280,7 +296,7 @@ impl Reader {
         use pcsc::Error as T;
         match error {
             C::ChangeUnclear(cause) => self.react(cause, card),
-            C::AnotherCard | C::Pcsc(T::NoCard | T::Removed | T::NoReader | T::NoService(_)) => {
+            C::AnotherCard | C::Pcsc(T::NoCard | T::Removed | T::NoReader) => {
                 card.detach();
                 self.known.lock().forget();
             }
@@ -361,10 +377,10 @@ impl Reader {
         known.forget();
     }
 
-    /// Lets go of the card, waiting for a call under way at most so long. A card that
+    /// Lets go of the card, waiting for a call under way until `end`. A card that
     /// `login_state = "card"` left open is closed.
-    pub fn close(&self, patience: Duration) {
-        if let Some(mut held) = self.held.try_lock_for(patience)
+    pub fn close(&self, end: Instant) {
+        if let Some(mut held) = self.held.try_lock_until(end)
             && let Some(mut card) = held.card.take()
             && card.is_open()
         {

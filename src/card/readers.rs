@@ -1,11 +1,12 @@
 //! The readers of the system.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::files::Role;
 use super::reader::Reader;
 use crate::pcsc::service::Pcsc;
-use crate::pcsc::{Error, InsertionId, ReaderState, Transport, Watch};
+use crate::pcsc::{Bounded, Error, InsertionId, ReaderState, Transport, Watch};
 
 /// The readers of the system.
 pub struct Readers(Arc<dyn Transport>);
@@ -16,9 +17,13 @@ impl Readers {
         Readers(transport.into())
     }
 
-    /// Those of the PC/SC service. Sends nothing to it yet.
-    pub fn system() -> Readers {
-        Readers(Arc::new(Pcsc::new()))
+    /// Those of the PC/SC service. Sends nothing to it yet. `threads`: calls run on threads of ours, so
+    /// that each has a time limit.
+    pub fn system(threads: bool) -> Readers {
+        match threads {
+            true => Readers(Arc::new(Bounded::new(Pcsc::new()))),
+            false => Readers(Arc::new(Pcsc::new())),
+        }
     }
 
     /// All readers and what is in them. Costs no APDU.
@@ -32,6 +37,11 @@ impl Readers {
     /// One reader; see [`Reader::new`].
     pub fn reader(&self, name: &str, roles: Vec<Role>, reported: Option<InsertionId>) -> Reader {
         Reader::new(name.to_owned(), Arc::clone(&self.0), roles, reported)
+    }
+
+    /// `C_Finalize` has begun: no wait goes on after this moment.
+    pub fn close_by(&self, deadline: Instant) {
+        self.0.close_by(deadline);
     }
 
     /// Something to wait for events with.

@@ -45,6 +45,8 @@ pub(super) enum Origin {
 pub(super) struct PinState {
     /// Tries left as the card told them last; `None`: not asked yet, or a VERIFY had no clear end.
     pub(super) tries: Option<u8>,
+    /// Tries that our own last VERIFY left, right or wrong.
+    pub(super) left_by_us: Option<u8>,
     /// Our own successful VERIFY is the last thing that can have happened to the counter.
     pub(super) current: bool,
     /// The values that this card refused.

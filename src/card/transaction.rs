@@ -36,9 +36,10 @@ impl<'a> Transaction<'a> {
         channel: &'a mut dyn Channel,
         state: &'a mut CardState,
         permit: &'a Permit,
+        limit: Duration,
     ) -> Result<Self, Error> {
         let asked = Instant::now();
-        let exchange = channel.begin()?;
+        let exchange = channel.begin(limit)?;
         if exchange.was_reset() {
             state.left_selected = false;
         }
@@ -230,9 +231,9 @@ impl<'a> Transaction<'a> {
         if !self.state.pins.of(role).current {
             let left = self.tries_of_unverified(role)?;
             match origin {
-                // It was right once. A lower counter means that somebody has failed since, and the
-                // likely reason is that the PIN is another one now.
-                Origin::Kept if left < role.max_tries() => {
+                // It was right once. A counter below the one that we left means that another client has
+                // failed since, and the likely reason is that the PIN is another one now.
+                Origin::Kept if left <= 1 || Some(left) < self.state.pins.of(role).left_by_us => {
                     return Err(Error::PinMayHaveChanged { left });
                 }
                 Origin::Typed(_) if left == 0 => return Err(Error::PinLocked),
@@ -267,6 +268,7 @@ impl<'a> Transaction<'a> {
         match status {
             StatusWord::Ok => {
                 known.tries = Some(role.max_tries());
+                known.left_by_us = known.tries;
                 known.current = true;
                 known.rejected.forget();
                 // A correct PIN proves the card's identity.
@@ -283,6 +285,7 @@ impl<'a> Transaction<'a> {
             }
             StatusWord::TriesLeft(left) => {
                 known.tries = Some(left);
+                known.left_by_us = known.tries;
                 known.rejected.remember(pin, left);
                 Err(match origin {
                     Origin::Typed(_) => Error::PinIncorrect { left },

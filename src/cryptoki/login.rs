@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::Instant;
 
 use log::debug;
 
@@ -169,9 +169,9 @@ impl Slot {
         }
     }
 
-    /// Ends the login for good, at `C_Finalize`, waiting for a call under way at most so long.
-    pub(crate) fn close(&self, patience: Duration) {
-        if let Some(mut login) = self.login.try_lock_for(patience) {
+    /// Ends the login for good, at `C_Finalize`, waiting for a call under way until `end`.
+    pub(crate) fn close(&self, end: Instant) {
+        if let Some(mut login) = self.login.try_lock_until(end) {
             self.clear(&mut login);
         }
     }

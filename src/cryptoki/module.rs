@@ -3,16 +3,16 @@
 //! through `slot` and `reader`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use cryptoki_sys::*;
 use parking_lot::{Mutex, RwLock};
 
 use crate::card::files::Role;
 use crate::card::reader::Reader;
-use crate::card::{PcscError, Readers};
+use crate::card::{Cancel, PcscError, Readers};
 use crate::config::Config;
 use crate::cryptoki::objects::session::SessionObject;
 use crate::cryptoki::objects::token::TokenObject;
@@ -24,9 +24,8 @@ use crate::logging;
 /// The version of the standard that this module keeps to: the newest of its function lists.
 pub(crate) const CRYPTOKI_VERSION: CK_VERSION = CK_VERSION { major: 3, minor: 2 };
 
-/// How long `C_Finalize` waits for one lock of a call that is under way. A signature takes a second
-/// or two; a reader that is silent for longer is sick, and the browser wants to quit.
-const CLOSING_PATIENCE: Duration = Duration::from_secs(3);
+/// How long `C_Finalize` takes at the most, calls under way included. A signature takes a second or two.
+const CLOSING_LIMIT: Duration = Duration::from_secs(3);
 
 /// Everything between `C_Initialize` and `C_Finalize`.
 pub struct Module {
@@ -47,6 +46,8 @@ pub struct Module {
     pub(super) next_handle: AtomicU64,
     /// `C_Finalize` has begun: waits end.
     pub(super) closing: AtomicBool,
+    /// What ends the waits for events.
+    pub(super) waits: Mutex<Vec<Weak<dyn Cancel>>>,
     /// How many waits are under way.
     pub(super) waiting: AtomicU64,
     /// The last trouble with the service, so that each is told once.
@@ -69,11 +70,11 @@ pub(super) enum Object {
 
 impl Module {
     /// What `C_Initialize` makes: the configuration is read here, once, and the log begins.
-    /// `parameters`: the string in `pReserved`.
-    pub(crate) fn open(parameters: Option<&str>) -> Module {
+    /// `parameters`: the string in `pReserved`. `threads`: the library may start some.
+    pub(crate) fn open(parameters: Option<&str>, threads: bool) -> Module {
         let (config, complaints) = Config::load(parameters);
         logging::start(&config, &complaints);
-        Module::new(config, Readers::system())
+        Module::new(config, Readers::system(threads))
     }
 
     /// A module on these readers. Sends nothing to any card.
@@ -94,6 +95,7 @@ impl Module {
             token_objects: Mutex::default(),
             next_handle: AtomicU64::new(1),
             closing: AtomicBool::new(false),
+            waits: Mutex::default(),
             waiting: AtomicU64::new(0),
             trouble: Mutex::default(),
         }
@@ -102,22 +104,25 @@ impl Module {
     /// `C_Finalize`: ends waits, forgets PINs, lets go of the cards. Bounded in time.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
-        for reader in self.readers() {
+        let end = Instant::now() + CLOSING_LIMIT;
+        self.readers.close_by(end);
+        let readers = self.readers();
+        for reader in &readers {
             reader.begin_closing();
         }
-        let mut patience = CLOSING_PATIENCE;
-        while self.waiting.load(Ordering::Acquire) > 0 && !patience.is_zero() {
-            let pause = Duration::from_millis(5);
-            std::thread::sleep(pause);
-            patience = patience.saturating_sub(pause);
+        for wait in self.waits.lock().iter().filter_map(Weak::upgrade) {
+            wait.cancel();
+        }
+        while self.waiting.load(Ordering::Acquire) > 0 && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
         }
         self.sessions.lock().clear();
         self.session_objects.lock().clear();
         for slot in self.slots.read().iter() {
-            slot.close(CLOSING_PATIENCE);
+            slot.close(end);
         }
-        for reader in self.readers() {
-            reader.close(CLOSING_PATIENCE);
+        for reader in &readers {
+            reader.close(end);
         }
     }
 
@@ -148,19 +153,19 @@ impl Module {
     pub(super) fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
         let session = self.known_session(handle)?;
         let reader = &session.slot.reader;
-        // A call in whose middle the card went has said so already.
-        let told = !reader.holds(&session.inserted);
-        // Whatever is wrong with the reader, the card cannot be relied on any more.
-        let here = reader.look().is_ok() && reader.holds(&session.inserted);
-        if !here {
-            self.purge_removed(reader);
-            return Err(match told {
-                true => Rv::SessionHandleInvalid,
-                false => Rv::DeviceRemoved,
-            }
-            .into());
+        let held = || reader.holds(&session.inserted);
+        let reported = !held();
+        // Only the answer that the card is gone ends a session, not that nobody answered.
+        let _ = reader.look();
+        if held() {
+            return Ok(session);
         }
-        Ok(session)
+        self.purge_removed(reader);
+        Err(match reported {
+            true => Rv::SessionHandleInvalid,
+            false => Rv::DeviceRemoved,
+        }
+        .into())
     }
 
     pub(super) fn known_session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {

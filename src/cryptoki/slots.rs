@@ -11,14 +11,17 @@ use log::{debug, warn};
 use super::module::{CRYPTOKI_VERSION, Module};
 use crate::card::files::{Kind, Role};
 use crate::card::reader::Reader;
-use crate::card::{Insertion, InsertionId, PcscError};
+use crate::card::{Insertion, InsertionId, PcscError, Watch};
 use crate::cryptoki::mechanisms::Use;
 use crate::cryptoki::rv::{Result, Rv};
 use crate::cryptoki::slot::Slot;
 use crate::messages::Message;
 
-/// One slice of a wait: so late at the most does it notice `C_Finalize`.
-const WAIT_SLICE: Duration = Duration::from_millis(250);
+/// How long one wait for events sleeps. `C_Finalize` cancels it.
+const EVENT_LIMIT: Duration = Duration::from_secs(3600);
+
+/// Pause before a service that does not answer is asked again.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
 /// Bits of the key when no certificate could be read to tell (jpki-card.md, section 6).
 const KEY_BITS: u32 = 2048;
@@ -61,11 +64,12 @@ impl Module {
     /// Looks at all readers: appends new ones, notes what came and went. Costs no APDU.
     fn survey(&self) {
         let seen = match self.readers.survey() {
-            Ok(seen) => seen,
-            Err(error) => {
-                self.tell_trouble(error);
-                Vec::new()
+            Ok(seen) => {
+                *self.trouble.lock() = None;
+                seen
             }
+            // That nobody answered says nothing of the cards.
+            Err(error) => return self.tell_trouble(error),
         };
         let first = self.slots.read().is_empty();
         for state in &seen {
@@ -241,7 +245,7 @@ impl Module {
     /// `CKR_NO_EVENT`; `CKR_CRYPTOKI_NOT_INITIALIZED` when another thread finalizes meanwhile.
     pub(crate) fn wait_for_slot_event(&self, dont_block: bool) -> Result<CK_SLOT_ID> {
         let _waiting = Waiting::new(self);
-        let mut watch = None;
+        let mut watch: Option<Box<dyn Watch>> = None;
         loop {
             if self.closing.load(Ordering::Acquire) {
                 return Err(Rv::CryptokiNotInitialized.into());
@@ -257,18 +261,26 @@ impl Module {
             if dont_block {
                 return Err(Rv::NoEvent.into());
             }
-            if watch.is_none() {
-                watch = self.readers.watch().ok();
-            }
             let waited = match watch.as_mut() {
-                Some(watch) => watch.wait(WAIT_SLICE),
-                None => Err(PcscError::NoReader),
+                Some(watch) => watch.wait(EVENT_LIMIT),
+                None => match self.readers.watch() {
+                    Ok(fresh) => {
+                        self.waits.lock().push(Arc::downgrade(&fresh.canceller()));
+                        watch = Some(fresh);
+                        // C_Finalize may have looked at the list of waits before.
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
             };
-            if let Err(error) = waited {
-                // pcscd is not there, or went away. It is tried again after a slice, not at once.
+            if let Err(error) = waited
+                && !self.closing.load(Ordering::Acquire)
+            {
+                // pcscd is not there, or went away. It is tried again after a pause, not at once.
                 debug!("wait: {error}");
                 watch = None;
-                std::thread::sleep(WAIT_SLICE);
+                self.waits.lock().retain(|wait| wait.strong_count() > 0);
+                std::thread::sleep(RETRY_PAUSE);
             }
         }
     }

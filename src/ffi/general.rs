@@ -19,7 +19,8 @@ cryptoki! {
     /// Makes the module ready. The configuration is read here, once.
     fn C_Initialize(args: InitializeArgs) {
         let reserved = args.reserved()?;
-        process::initialize(|| Module::open(reserved.as_deref()))
+        let threads = args.allow_threads();
+        process::initialize(|| Module::open(reserved.as_deref(), threads))
     }
 
     /// Ends everything, waits included.

@@ -1,7 +1,9 @@
 //! The arguments of `C_Initialize` (PKCS#11 3.2, 5.4.1). It reads through C pointers as `input` does.
 //! It never judges the configuration, and never calls a mutex function of the application.
 
-use cryptoki_sys::{CK_C_INITIALIZE_ARGS, CK_VOID_PTR, CKF_OS_LOCKING_OK};
+use cryptoki_sys::{
+    CK_C_INITIALIZE_ARGS, CK_VOID_PTR, CKF_LIBRARY_CANT_CREATE_OS_THREADS, CKF_OS_LOCKING_OK,
+};
 
 use super::Argument;
 use super::input::In;
@@ -20,6 +22,12 @@ impl Argument for InitializeArgs {
 }
 
 impl InitializeArgs {
+    /// May the library start threads of its own?
+    pub(super) fn allow_threads(&self) -> bool {
+        let flags = self.0.get().map_or(0, |args| args.flags);
+        flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS == 0
+    }
+
     /// Checks what they ask for, and gives the configuration in `pReserved`.
     ///
     /// We lock with the operating system's primitives in every case. The only request we cannot
@@ -64,7 +72,7 @@ mod tests {
     use std::ffi::{CStr, CString};
     use std::ptr;
 
-    use cryptoki_sys::{CK_FLAGS, CK_RV, CKF_LIBRARY_CANT_CREATE_OS_THREADS};
+    use cryptoki_sys::{CK_FLAGS, CK_RV};
 
     use super::*;
 

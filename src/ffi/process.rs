@@ -137,6 +137,7 @@ impl Process {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::ptr;
+    use std::time::Instant;
 
     use super::*;
     use crate::card::Readers;
@@ -161,6 +162,8 @@ mod tests {
         fn watch(&self) -> std::result::Result<Box<dyn Watch>, pcsc::Error> {
             Err(pcsc::Error::NoService(String::new()))
         }
+
+        fn close_by(&self, _: Instant) {}
     }
 
     fn module() -> Module {

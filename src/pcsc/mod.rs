@@ -1,10 +1,13 @@
 //! The bottom floor as the others see it: readers, connections, transactions, bytes.
 //! It knows nothing of what an APDU means. Production is [`service`]; tests mount a card simulator here.
 
-mod pulse;
 pub mod service;
+mod worker;
 
-use std::time::Duration;
+pub use worker::Bounded;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What can go wrong below the card's own words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +30,9 @@ pub enum Error {
     /// Another program holds the card exclusively.
     #[error("another program holds the card")]
     Busy,
+    /// No answer within the time limit: another program's transaction, a reader or pcscd that hangs.
+    #[error("no answer in time")]
+    Stuck,
     /// A wait was ended from outside.
     #[error("cancelled")]
     Cancelled,
@@ -75,15 +81,26 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// [`Error::NoService`], [`Error::NotAuthorised`], [`Error::Failed`].
     fn watch(&self) -> Result<Box<dyn Watch>, Error>;
+
+    /// `C_Finalize` has begun: no wait goes on after this moment.
+    fn close_by(&self, deadline: Instant);
 }
 
 /// A connection to one card.
 pub trait Channel: Send {
     /// Begins a transaction: nobody else talks to the card until the [`Exchange`] ends.
+    /// `limit`: how long to wait for the transaction of another program.
     ///
     /// # Errors
-    /// [`Error::Removed`], [`Error::NoReader`], [`Error::NoService`], [`Error::Failed`].
-    fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error>;
+    /// [`Error::Removed`], [`Error::NoReader`], [`Error::NoService`], [`Error::Stuck`], [`Error::Failed`].
+    fn begin(&mut self, limit: Duration) -> Result<Box<dyn Exchange + '_>, Error>;
+
+    /// Is the connection still one to the card that it was made to? A reader that was unplugged ends
+    /// it, also when it is plugged in again.
+    ///
+    /// # Errors
+    /// [`Error::NoService`], [`Error::Stuck`], [`Error::Failed`]: not known.
+    fn is_alive(&mut self) -> Result<bool, Error>;
 
     /// Powers the card after a [`Disposition::PowerDown`] of ours, so that the next transaction does
     /// not take it for a reset by another program.
@@ -126,10 +143,20 @@ pub trait Exchange {
 
 /// Waits for readers and cards to come and go.
 pub trait Watch: Send {
-    /// Waits until something differs from what the last call saw, or `timeout` is over. Whoever
-    /// wants to know what happened asks [`Transport::survey`].
+    /// Waits until something differs from what the last call saw, or `timeout` is over; what it is,
+    /// [`Transport::survey`] answers.
     ///
     /// # Errors
-    /// [`Error::NoService`], [`Error::NotAuthorised`], [`Error::Failed`].
+    /// [`Error::NoService`], [`Error::NotAuthorised`], [`Error::Failed`]; [`Error::Cancelled`] after
+    /// [`Cancel::cancel`].
     fn wait(&mut self, timeout: Duration) -> Result<(), Error>;
+
+    /// What ends the waits from another thread.
+    fn canceller(&self) -> Arc<dyn Cancel>;
+}
+
+/// Ends the waits of one [`Watch`], those to come included.
+pub trait Cancel: Send + Sync {
+    /// Returns at once.
+    fn cancel(&self);
 }

@@ -1,8 +1,9 @@
-//! PC/SC, through the `pcsc` crate: the only file that names it.
-//! Each connection has a context of its own, so that two readers work side by side
-//! (pcsc-lite serves one call at a time on a context). It never starts a thread.
+//! PC/SC through the `pcsc` crate. Each connection has a context of its own, because pcsc-lite serves one call at a time on a context.
 
-use std::ffi::CString;
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,9 @@ use log::debug;
 use parking_lot::Mutex;
 use pcsc::{Card, Context, Protocols, ReaderState as PcscReaderState, Scope, ShareMode, State};
 
-use super::pulse::Pulse;
-use super::{Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch};
+use super::{
+    Cancel, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
+};
 
 /// How long a card that somebody else has just powered off may refuse to be connected. pcscd 1.9 was
 /// measured to need up to 0.7 s (architecture.md, "What pcscd 1.9 does").
@@ -23,12 +25,14 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// Room for the longest answer of a short APDU, and for a card that does not keep to it.
 const RECEIVE_ROOM: usize = pcsc::MAX_BUFFER_SIZE;
 
-/// The system's PC/SC service.
+/// The system's PC/SC service. Its calls have no time limit; [`super::Bounded`] gives them one.
 #[derive(Default)]
 pub struct Pcsc {
     /// For questions that cost no APDU.
     questions: Mutex<Questions>,
-    pulse: Pulse,
+    /// Names that are not UTF-8, by the text that stands for them: pcscd itself cuts a long name in the
+    /// middle of a character (docs/pcscd.md).
+    names: Mutex<BTreeMap<String, CString>>,
 }
 
 #[derive(Default)]
@@ -54,17 +58,12 @@ impl Pcsc {
         &self,
         mut question: impl FnMut(&Context, u32, &mut Vec<PcscReaderState>) -> Result<T, pcsc::Error>,
     ) -> Result<T, Error> {
-        // Before the lock: who waits for it is not bounded.
-        self.pulse.check()?;
         let mut kept = self.questions.lock();
         let kept = &mut *kept;
         if let Some(context) = &kept.context {
             match question(context, kept.epoch, &mut kept.readers) {
                 Err(error) if context_is_dead(error) => debug!("PC/SC context lost: {error}"),
-                answer => {
-                    self.pulse.felt();
-                    return answer.map_err(Error::from);
-                }
+                answer => return answer.map_err(Error::from),
             }
         }
         // The dead one goes first: pcscd may be back under the same socket.
@@ -73,10 +72,29 @@ impl Pcsc {
         kept.epoch += 1;
         let answer = question(&context, kept.epoch, &mut kept.readers);
         if !matches!(answer, Err(error) if context_is_dead(error)) {
-            self.pulse.felt();
             kept.context = Some(context);
         }
         answer.map_err(Error::from)
+    }
+
+    /// The text that stands for a reader's name.
+    fn text(&self, name: &CStr) -> String {
+        match name.to_str() {
+            Ok(name) => name.to_owned(),
+            Err(_) => {
+                let text = name.to_string_lossy().into_owned();
+                self.names.lock().insert(text.clone(), name.to_owned());
+                text
+            }
+        }
+    }
+
+    /// The name that a text stands for.
+    fn name(&self, text: &str) -> Result<CString, Error> {
+        match self.names.lock().get(text) {
+            Some(name) => Ok(name.clone()),
+            None => CString::new(text).map_err(|_| Error::NoReader),
+        }
     }
 }
 
@@ -93,7 +111,7 @@ impl Transport for Pcsc {
                         .intersects(State::UNKNOWN | State::IGNORE)
                 })
                 .map(|state| ReaderState {
-                    name: state.name().to_string_lossy().into_owned(),
+                    name: self.text(state.name()),
                     insertion: insertion_of(state, epoch),
                 })
                 .collect())
@@ -101,8 +119,9 @@ impl Transport for Pcsc {
     }
 
     fn insertion(&self, reader: &str) -> Result<Option<InsertionId>, Error> {
+        let name = self.name(reader)?;
         self.ask(|context, epoch, readers| {
-            let state = state_of(readers, reader)?;
+            let state = state_of(readers, &name)?;
             status_now(context, std::slice::from_mut(state))?;
             if state
                 .event_state()
@@ -115,53 +134,37 @@ impl Transport for Pcsc {
     }
 
     fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, Error> {
-        let name = c_name(reader)?;
-        self.pulse.check()?;
+        let name = self.name(reader)?;
         let context = establish()?;
         let card = patiently(|| context.connect(&name, ShareMode::Shared, Protocols::ANY))?;
-        Ok(Box::new(Connection {
-            card: Some(card),
-            pulse: self.pulse.clone(),
-        }))
+        Ok(Box::new(Connection { card: Some(card) }))
     }
 
     fn watch(&self) -> Result<Box<dyn Watch>, Error> {
-        self.pulse.check()?;
+        let context = establish()?;
         Ok(Box::new(PcscWatch {
-            context: Some(establish()?),
+            end: Arc::new(End {
+                context: context.clone(),
+                cancelled: AtomicBool::new(false),
+            }),
+            context,
             states: Vec::new(),
-            pulse: self.pulse.clone(),
         }))
     }
-}
 
-impl Drop for Pcsc {
-    fn drop(&mut self) {
-        let context = self.questions.get_mut().context.take();
-        let_go(context, &self.pulse);
-    }
-}
-
-/// Drops what the library has to tell pcscd of. When nobody listens it is leaked instead: a program
-/// that wants to end must not wait for a service that hangs.
-fn let_go<T>(handle: Option<T>, pulse: &Pulse) {
-    if pulse.check().is_err() {
-        std::mem::forget(handle);
-    }
+    /// A call inside libpcsclite cannot be shortened.
+    fn close_by(&self, _: Instant) {}
 }
 
 /// One shared connection. The context lives inside the card's handle.
 struct Connection {
-    /// `None` only while it is dropped.
+    /// `None` once it was ended.
     card: Option<Card>,
-    pulse: Pulse,
 }
 
 impl Connection {
     fn end(&mut self, disposition: Disposition) {
-        if self.pulse.check().is_err() {
-            std::mem::forget(self.card.take());
-        } else if let Some(card) = self.card.take() {
+        if let Some(card) = self.card.take() {
             // An error means that the card or the service is gone.
             let _ = card.disconnect(disposition.into());
         }
@@ -176,11 +179,11 @@ impl Drop for Connection {
 }
 
 impl Channel for Connection {
-    fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error> {
+    fn begin(&mut self, _: Duration) -> Result<Box<dyn Exchange + '_>, Error> {
         let mut card = self.card.as_mut().ok_or(Error::Removed)?;
         let mut was_reset = false;
-        // Another program may reset the card again between our reconnect and our transaction; twice
-        // in a row is bad luck, more often is a fault.
+        // Another program may reset the card again between our reconnect and our transaction. More
+        // than twice in a row is a fault.
         for _ in 0..3 {
             card = match card.transaction2() {
                 Ok(transaction) => {
@@ -200,6 +203,22 @@ impl Channel for Connection {
         Err(Error::Failed(
             "the card is reset again and again".to_owned(),
         ))
+    }
+
+    fn is_alive(&mut self) -> Result<bool, Error> {
+        let card = self.card.as_ref().ok_or(Error::Removed)?;
+        match card.status2_owned() {
+            // A reset is no removal.
+            Ok(_) | Err(pcsc::Error::ResetCard | pcsc::Error::UnpoweredCard) => Ok(true),
+            Err(
+                pcsc::Error::RemovedCard
+                | pcsc::Error::NoSmartcard
+                | pcsc::Error::ReaderUnavailable
+                | pcsc::Error::UnknownReader
+                | pcsc::Error::InvalidHandle,
+            ) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn power_up(&mut self) -> Result<(), Error> {
@@ -265,51 +284,54 @@ impl Drop for PcscExchange<'_> {
 
 /// Waits on a context of its own.
 struct PcscWatch {
-    /// `None` only while it is dropped.
-    context: Option<Context>,
+    context: Context,
+    end: Arc<End>,
     /// As the last call saw them.
     states: Vec<PcscReaderState>,
-    pulse: Pulse,
 }
 
-impl Drop for PcscWatch {
-    fn drop(&mut self) {
-        let_go(self.context.take(), &self.pulse);
+/// Ends the waits on a context.
+struct End {
+    context: Context,
+    cancelled: AtomicBool,
+}
+
+impl Cancel for End {
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        // Without a wait under way, or without a service, there is nothing to end.
+        let _ = self.context.cancel();
     }
 }
 
 impl Watch for PcscWatch {
     fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
-        let started = Instant::now();
-        self.pulse.check()?;
-        let context = self.context.as_ref().ok_or(Error::Cancelled)?;
         let known = std::mem::take(&mut self.states);
-        self.states = reader_states(context)?;
+        self.states = reader_states(&self.context)?;
         // A reader that pcscd announces later wakes us too.
         self.states.push(PcscReaderState::new(
             pcsc::PNP_NOTIFICATION(),
             State::UNAWARE,
         ));
-        let mut news = known.len() != self.states.len();
+        let mut changed = known.len() != self.states.len();
         for state in &mut self.states {
             match known.iter().find(|old| old.name() == state.name()) {
                 Some(old) => *state = PcscReaderState::new(old.name(), old.event_state()),
-                None => news = true,
+                None => changed = true,
             }
         }
-        let timeout = if news { Duration::ZERO } else { timeout };
-        match context.get_status_change(timeout, &mut self.states) {
-            Ok(()) | Err(pcsc::Error::Timeout) => {
-                self.pulse.felt();
-                Ok(())
-            }
-            Err(pcsc::Error::NoReadersAvailable | pcsc::Error::UnknownReader) => {
-                // An answer that comes at once must not become a busy loop.
-                thread::sleep(timeout.saturating_sub(started.elapsed()));
-                Ok(())
-            }
+        if self.end.cancelled.load(Ordering::Acquire) {
+            return Err(Error::Cancelled);
+        }
+        let timeout = if changed { Duration::ZERO } else { timeout };
+        match self.context.get_status_change(timeout, &mut self.states) {
+            Ok(()) | Err(pcsc::Error::Timeout) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn canceller(&self) -> Arc<dyn Cancel> {
+        Arc::clone(&self.end) as Arc<dyn Cancel>
     }
 }
 
@@ -333,16 +355,13 @@ fn reader_states(context: &Context) -> Result<Vec<PcscReaderState>, pcsc::Error>
 /// The state of one reader among those that were asked about before; a new one at the first time.
 fn state_of<'a>(
     known: &'a mut Vec<PcscReaderState>,
-    reader: &str,
+    reader: &CStr,
 ) -> Result<&'a mut PcscReaderState, pcsc::Error> {
-    let found = known
-        .iter()
-        .position(|state| state.name().to_bytes() == reader.as_bytes());
+    let found = known.iter().position(|state| state.name() == reader);
     let place = match found {
         Some(place) => place,
         None => {
-            let name = CString::new(reader).map_err(|_| pcsc::Error::UnknownReader)?;
-            known.push(PcscReaderState::new(name, State::UNAWARE));
+            known.push(PcscReaderState::new(reader, State::UNAWARE));
             known.len() - 1
         }
     };
@@ -382,10 +401,6 @@ fn patiently<T>(mut attempt: impl FnMut() -> Result<T, pcsc::Error>) -> Result<T
             answer => return answer,
         }
     }
-}
-
-fn c_name(reader: &str) -> Result<CString, Error> {
-    CString::new(reader).map_err(|_| Error::NoReader)
 }
 
 /// pcscd was stopped or restarted: every call on the old context fails from now on, and

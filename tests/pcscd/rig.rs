@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use super::common::config::Config;
-use super::common::module::Pcsc;
 use cryptoki_sys::*;
 
 use super::common::{Caller, Mechanism, PASSWORD, PIN, Template, fixture, proof};
@@ -49,7 +48,7 @@ impl Rig {
 
     /// `C_Initialize`, and a first look.
     pub(crate) fn start(&self) {
-        let pcsc = Box::new(Pcsc::new());
+        let pcsc = Box::new(super::common::module::pcsc_service());
         super::common::module::initialize_with(pcsc, Config::default()).unwrap();
         self.slot_list(false).unwrap();
     }
@@ -206,8 +205,8 @@ pub(crate) fn stop_pcscd() {
 
 /// Starts another one in its place, and waits for the cards to be back.
 pub(crate) fn start_pcscd() {
-    let script =
-        r#"mount --bind "$1/run" /run/pcscd && exec pcscd --foreground --config "$1/conf""#;
+    let script = r#"[ -d /run/pcscd ] || { mount -t tmpfs tmpfs /run && mkdir /run/pcscd; }
+        mount --bind "$1/run" /run/pcscd && exec pcscd --foreground --config "$1/conf""#;
     let log = fs::File::options()
         .append(true)
         .open(folder().join("pcscd.log"))

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jpki_card_simulator::VirtualReader;
 use jpki_pkcs11::pcsc::{
-    Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
+    Cancel, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
 };
 
 use crate::Result;
@@ -113,14 +113,20 @@ impl Transport for Mount {
     fn watch(&self) -> std::result::Result<Box<dyn Watch>, Error> {
         Ok(Box::new(Nothing))
     }
+
+    fn close_by(&self, _: Instant) {}
 }
 
 impl Channel for Mount {
-    fn begin(&mut self) -> std::result::Result<Box<dyn Exchange + '_>, Error> {
+    fn begin(&mut self, _: Duration) -> std::result::Result<Box<dyn Exchange + '_>, Error> {
         Ok(Box::new(Playing {
             mount: self,
             file: 0,
         }))
+    }
+
+    fn is_alive(&mut self) -> std::result::Result<bool, Error> {
+        Ok(true)
     }
 
     fn power_up(&mut self) -> std::result::Result<(), Error> {
@@ -178,6 +184,14 @@ impl Watch for Nothing {
         std::thread::sleep(timeout);
         Ok(())
     }
+
+    fn canceller(&self) -> Arc<dyn Cancel> {
+        Arc::new(Nothing)
+    }
+}
+
+impl Cancel for Nothing {
+    fn cancel(&self) {}
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,6 +1,7 @@
 //! What the targets share: a reader whose card answers as the input says. It never opens a file.
 
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use jpki_card_simulator::{Card, Profile, Role};
 use jpki_pkcs11::pcsc::{
@@ -140,6 +141,8 @@ impl Transport for Bench {
     fn watch(&self) -> Result<Box<dyn Watch>, Error> {
         Err(Error::NoService("nothing to watch".to_owned()))
     }
+
+    fn close_by(&self, _: Instant) {}
 }
 
 struct Line {
@@ -149,7 +152,7 @@ struct Line {
 }
 
 impl Channel for Line {
-    fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error> {
+    fn begin(&mut self, _: Duration) -> Result<Box<dyn Exchange + '_>, Error> {
         let (there, resets) = self.bench.with(|state| {
             (
                 state.present && state.insertion == self.insertion,
@@ -167,8 +170,12 @@ impl Channel for Line {
         }))
     }
 
+    fn is_alive(&mut self) -> Result<bool, Error> {
+        Ok(true)
+    }
+
     fn power_up(&mut self) -> Result<(), Error> {
-        self.begin().map(|_| ())
+        self.begin(Duration::ZERO).map(|_| ())
     }
 
     fn disconnect(self: Box<Self>, _: Disposition) {}

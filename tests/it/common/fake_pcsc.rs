@@ -1,6 +1,6 @@
 //! A PC/SC service in memory: virtual readers, shared connections, exclusive transactions.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jpki_card_simulator::VirtualReader;
 
 use super::module::pcsc::{
-    Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
+    Cancel, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
 };
 
 /// The service and its readers. Clones are the same one; give one to the module, keep one.
@@ -75,6 +75,15 @@ impl FakePcsc {
         self.state().service = service;
     }
 
+    /// Restarts the service: its counters begin again.
+    pub fn restart(&self) {
+        let mut state = self.state();
+        for place in 0..state.readers.len() {
+            state.plugged += 1;
+            state.readers[place].epoch = state.plugged;
+        }
+    }
+
     /// The reader of this name, for another program's connection or the test's own hand.
     pub fn reader(&self, name: &str) -> VirtualReader {
         self.place(name).unwrap().reader
@@ -139,8 +148,11 @@ impl Transport for FakePcsc {
         Ok(Box::new(Eyes {
             pcsc: self.clone(),
             seen: None,
+            cancelled: Arc::default(),
         }))
     }
+
+    fn close_by(&self, _: Instant) {}
 }
 
 impl Place {
@@ -169,8 +181,12 @@ pub struct Link {
 impl Link {
     /// Begins a transaction.
     pub fn begin(&mut self) -> Result<Transaction<'_>, Error> {
+        self.begin_within(Duration::MAX)
+    }
+
+    fn begin_within(&mut self, limit: Duration) -> Result<Transaction<'_>, Error> {
         self.check()?;
-        self.wait_for_turn()?;
+        self.wait_for_turn(limit)?;
         // From here on dropping the transaction gives the turn back.
         let mut transaction = Transaction {
             link: self,
@@ -200,13 +216,17 @@ impl Link {
         }
     }
 
-    fn wait_for_turn(&self) -> Result<(), Error> {
+    fn wait_for_turn(&self, limit: Duration) -> Result<(), Error> {
+        let asked = Instant::now();
         let turn = &self.place.turn;
         let mut taken = turn.taken.lock().unwrap();
         while *taken {
             let slice = Duration::from_millis(10);
             (taken, _) = turn.free.wait_timeout(taken, slice).unwrap();
             self.check()?;
+            if *taken && asked.elapsed() > limit {
+                return Err(Error::Stuck);
+            }
         }
         *taken = true;
         Ok(())
@@ -214,12 +234,20 @@ impl Link {
 }
 
 impl Channel for Link {
-    fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error> {
-        Ok(Box::new(Link::begin(self)?))
+    fn begin(&mut self, limit: Duration) -> Result<Box<dyn Exchange + '_>, Error> {
+        Ok(Box::new(self.begin_within(limit)?))
+    }
+
+    fn is_alive(&mut self) -> Result<bool, Error> {
+        match self.check() {
+            Ok(()) => Ok(true),
+            Err(Error::Removed | Error::NoReader) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn power_up(&mut self) -> Result<(), Error> {
-        Link::begin(self)?.leave();
+        self.begin()?.leave();
         Ok(())
     }
 
@@ -296,6 +324,16 @@ impl Drop for Transaction<'_> {
 struct Eyes {
     pcsc: FakePcsc,
     seen: Option<Vec<ReaderState>>,
+    cancelled: Arc<Cancelled>,
+}
+
+#[derive(Default)]
+struct Cancelled(AtomicBool);
+
+impl Cancel for Cancelled {
+    fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 impl Watch for Eyes {
@@ -310,7 +348,14 @@ impl Watch for Eyes {
             if Instant::now() >= end {
                 return Ok(());
             }
+            if self.cancelled.0.load(Ordering::Acquire) {
+                return Err(Error::Cancelled);
+            }
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    fn canceller(&self) -> Arc<dyn Cancel> {
+        Arc::clone(&self.cancelled) as Arc<dyn Cancel>
     }
 }

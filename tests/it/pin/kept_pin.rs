@@ -216,3 +216,16 @@ fn one_refused_select_makes_one_power_down() {
         "SELECT closes it again"
     );
 }
+
+#[test]
+fn own_wrong_entry_does_not_end_the_login() {
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
+    assert_eq!(
+        fixture.set_pin(session, b"0000", b"4711"),
+        Err(CKR_PIN_INCORRECT)
+    );
+    thread::sleep(PAUSE);
+    fixture.signature(session).unwrap();
+    assert_eq!(fixture.tries(), (3, 5));
+}

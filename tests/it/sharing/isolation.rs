@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::common::config::{AlwaysAuthenticate, Config, LoginState};
 use crate::common::module::pcsc::{
@@ -204,14 +205,22 @@ impl Transport for Panicking {
     fn watch(&self) -> Result<Box<dyn Watch>, Error> {
         self.pcsc.watch()
     }
+
+    fn close_by(&self, deadline: Instant) {
+        self.pcsc.close_by(deadline);
+    }
 }
 
 impl Channel for PanickingChannel {
-    fn begin(&mut self) -> Result<Box<dyn Exchange + '_>, Error> {
+    fn begin(&mut self, limit: Duration) -> Result<Box<dyn Exchange + '_>, Error> {
         Ok(Box::new(PanickingExchange(
-            self.0.begin()?,
+            self.0.begin(limit)?,
             Arc::clone(&self.1),
         )))
+    }
+
+    fn is_alive(&mut self) -> Result<bool, Error> {
+        self.0.is_alive()
     }
 
     fn power_up(&mut self) -> Result<(), Error> {

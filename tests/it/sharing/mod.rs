@@ -2,3 +2,4 @@
 
 mod isolation;
 mod other_clients;
+mod time_limits;

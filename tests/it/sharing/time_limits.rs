@@ -1,0 +1,242 @@
+//! A reader or a service that hangs: every call comes back, and the module works again when it does.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::config::Config;
+use crate::common::module::pcsc::{
+    Bounded, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
+};
+use crate::common::{AUTH, FakePcsc, Fixture, PIN};
+use cryptoki_sys::*;
+
+/// What hangs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hang {
+    Question,
+    Connect,
+    Begin,
+    Transmit,
+    End,
+}
+
+/// A gate at which calls of one kind wait.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<Option<Hang>>, Condvar)>);
+
+impl Gate {
+    fn close(&self, hang: Hang) {
+        *self.0.0.lock().unwrap() = Some(hang);
+    }
+
+    fn open(&self) {
+        *self.0.0.lock().unwrap() = None;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self, kind: Hang) {
+        let mut closed = self.0.0.lock().unwrap();
+        while *closed == Some(kind) {
+            closed = self.0.1.wait(closed).unwrap();
+        }
+    }
+}
+
+/// PC/SC behind a gate.
+struct Hanging {
+    pcsc: FakePcsc,
+    gate: Gate,
+}
+
+struct HangingChannel(Box<dyn Channel>, Gate);
+
+struct HangingExchange<'a>(Box<dyn Exchange + 'a>, Gate);
+
+impl Transport for Hanging {
+    fn survey(&self) -> Result<Vec<ReaderState>, Error> {
+        self.gate.pass(Hang::Question);
+        self.pcsc.survey()
+    }
+
+    fn insertion(&self, reader: &str) -> Result<Option<InsertionId>, Error> {
+        self.gate.pass(Hang::Question);
+        self.pcsc.insertion(reader)
+    }
+
+    fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, Error> {
+        self.gate.pass(Hang::Connect);
+        let channel = self.pcsc.connect(reader)?;
+        Ok(Box::new(HangingChannel(channel, self.gate.clone())))
+    }
+
+    fn watch(&self) -> Result<Box<dyn Watch>, Error> {
+        self.pcsc.watch()
+    }
+
+    fn close_by(&self, deadline: Instant) {
+        self.pcsc.close_by(deadline);
+    }
+}
+
+impl Channel for HangingChannel {
+    fn begin(&mut self, limit: Duration) -> Result<Box<dyn Exchange + '_>, Error> {
+        self.1.pass(Hang::Begin);
+        let exchange = self.0.begin(limit)?;
+        Ok(Box::new(HangingExchange(exchange, self.1.clone())))
+    }
+
+    fn is_alive(&mut self) -> Result<bool, Error> {
+        self.0.is_alive()
+    }
+
+    fn power_up(&mut self) -> Result<(), Error> {
+        self.0.power_up()
+    }
+
+    fn disconnect(self: Box<Self>, disposition: Disposition) {
+        self.0.disconnect(disposition);
+    }
+}
+
+impl Exchange for HangingExchange<'_> {
+    fn was_reset(&self) -> bool {
+        self.0.was_reset()
+    }
+
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Error> {
+        self.1.pass(Hang::Transmit);
+        self.0.transmit(command)
+    }
+
+    fn end(self: Box<Self>, disposition: Disposition) -> Result<(), Error> {
+        self.1.pass(Hang::End);
+        self.0.end(disposition)
+    }
+}
+
+/// A card below the module, its transport on threads of the module, each call through the gate.
+fn hanging() -> (Fixture, Gate) {
+    let gate = Gate::default();
+    let fixture = Fixture::plastic();
+    fixture.finalize().unwrap();
+    let hanging = Hanging {
+        pcsc: fixture.pcsc.clone(),
+        gate: gate.clone(),
+    };
+    let bounded = Box::new(Bounded::new(hanging));
+    crate::common::module::initialize_with(bounded, Config::default()).unwrap();
+    fixture.slot_list(true).unwrap();
+    (fixture, gate)
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let begun = Instant::now();
+    let result = work();
+    (result, begun.elapsed())
+}
+
+#[test]
+fn questions_come_back_while_the_service_hangs() {
+    let (fixture, gate) = hanging();
+    let session = fixture.logged_in(AUTH);
+    gate.close(Hang::Question);
+    let (_, first) = timed(|| fixture.slot_info(AUTH));
+    assert!(first < Duration::from_secs(6), "{first:?}");
+    let (_, later) = timed(|| {
+        let _ = fixture.slot_info(AUTH);
+        let _ = fixture.slot_list(true);
+        fixture.state(session)
+    });
+    assert!(later < Duration::from_millis(500), "{later:?}");
+    gate.open();
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(fixture.slot_list(true).unwrap().len(), 2);
+    // That nobody answered has not ended the login.
+    fixture.signature(session).unwrap();
+}
+
+#[test]
+fn stuck_connection_answers_at_once_until_it_is_back() {
+    let (fixture, gate) = hanging();
+    gate.close(Hang::Connect);
+    let (info, first) = timed(|| fixture.token_info(AUTH));
+    assert!(info.is_err() && first < Duration::from_secs(6), "{first:?}");
+    let (info, second) = timed(|| fixture.token_info(AUTH));
+    assert!(
+        info.is_err() && second < Duration::from_millis(500),
+        "{second:?}"
+    );
+    gate.open();
+    thread::sleep(Duration::from_millis(100));
+    wait_until_it_works(&fixture);
+}
+
+/// Three attempts that hang are followed by a pause.
+fn wait_until_it_works(fixture: &Fixture) {
+    let begun = Instant::now();
+    while fixture.token_info(AUTH).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        thread::sleep(Duration::from_millis(200));
+    }
+    let session = fixture.open(AUTH);
+    fixture.login(session, CKU_USER, PIN).unwrap();
+    fixture.signature(session).unwrap();
+}
+
+#[test]
+fn finalize_is_bounded_whatever_hangs() {
+    for hang in [Hang::Question, Hang::Begin, Hang::Transmit, Hang::End] {
+        let (fixture, gate) = hanging();
+        let session = fixture.logged_in(AUTH);
+        let verifies = fixture.counters().auth_verifies;
+        gate.close(hang);
+        thread::scope(|scope| {
+            let caller = fixture.caller();
+            let signing = scope.spawn(move || {
+                caller.state(session).and_then(|_| {
+                    let key =
+                        caller.find(session, &crate::common::Template::class(CKO_PRIVATE_KEY))?;
+                    let rsa = crate::common::Mechanism::plain(CKM_SHA256_RSA_PKCS);
+                    caller.sign_once(session, &rsa, key[0], b"data")
+                })
+            });
+            thread::sleep(Duration::from_millis(100));
+            let (closed, took) = timed(|| fixture.finalize());
+            assert_eq!(closed, Ok(()), "{hang:?}");
+            assert!(took < Duration::from_millis(3500), "{hang:?}: {took:?}");
+            let signed = signing.join().unwrap();
+            assert!(signed.is_err() || hang == Hang::End, "{hang:?}: {signed:?}");
+        });
+        gate.open();
+        thread::sleep(Duration::from_millis(200));
+        assert!(!fixture.is_open(), "{hang:?}");
+        assert!(fixture.counters().auth_verifies <= verifies + 1, "{hang:?}");
+    }
+}
+
+#[test]
+fn late_transaction_is_undone_without_a_pin() {
+    let (fixture, gate) = hanging();
+    let session = fixture.logged_in(AUTH);
+    let key = fixture.private_key(session);
+    let verifies = fixture.counters().auth_verifies;
+    gate.close(Hang::Begin);
+    thread::scope(|scope| {
+        let caller = fixture.caller();
+        let signing = scope.spawn(move || {
+            let rsa = crate::common::Mechanism::plain(CKM_SHA256_RSA_PKCS);
+            caller.sign_once(session, &rsa, key, b"data")
+        });
+        thread::sleep(Duration::from_millis(100));
+        fixture.finalize().unwrap();
+        assert!(signing.join().unwrap().is_err());
+    });
+    let apdus = fixture.reader().apdus();
+    gate.open();
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(fixture.reader().apdus(), apdus);
+    assert_eq!(fixture.counters().auth_verifies, verifies);
+    // The late transaction has ended: another client gets its turn.
+    assert_eq!(fixture.other_client().select_jpki(), 0x9000);
+}
