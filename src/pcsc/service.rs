@@ -38,7 +38,7 @@ pub struct Pcsc {
 #[derive(Default)]
 struct Questions {
     /// Made at the first question, and again when it has died with pcscd.
-    context: Option<Context>,
+    client: Option<Client>,
     /// How often it was made. A restarted pcscd counts insertions from the start again; with this
     /// number before its own, an insertion of before the restart is none of after it.
     epoch: u32,
@@ -60,19 +60,19 @@ impl Pcsc {
     ) -> Result<T, Error> {
         let mut kept = self.questions.lock();
         let kept = &mut *kept;
-        if let Some(context) = &kept.context {
-            match question(context, kept.epoch, &mut kept.readers) {
+        if let Some(client) = &kept.client {
+            match question(client.context()?, kept.epoch, &mut kept.readers) {
                 Err(error) if context_is_dead(error) => debug!("PC/SC context lost: {error}"),
                 answer => return answer.map_err(Error::from),
             }
         }
         // The dead one goes first: pcscd may be back under the same socket.
-        kept.context = None;
-        let context = establish()?;
+        kept.client = None;
+        let client = Client::establish()?;
         kept.epoch += 1;
-        let answer = question(&context, kept.epoch, &mut kept.readers);
+        let answer = question(client.context()?, kept.epoch, &mut kept.readers);
         if !matches!(answer, Err(error) if context_is_dead(error)) {
-            kept.context = Some(context);
+            kept.client = Some(client);
         }
         answer.map_err(Error::from)
     }
@@ -135,19 +135,21 @@ impl Transport for Pcsc {
 
     fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, Error> {
         let name = self.name(reader)?;
-        let context = establish()?;
+        let client = Client::establish()?;
+        let context = client.context()?;
         let card = patiently(|| context.connect(&name, ShareMode::Shared, Protocols::ANY))?;
-        Ok(Box::new(Connection { card: Some(card) }))
+        Ok(Box::new(Connection {
+            card: Some(card),
+            _client: client,
+        }))
     }
 
     fn watch(&self) -> Result<Box<dyn Watch>, Error> {
-        let context = establish()?;
         Ok(Box::new(PcscWatch {
             end: Arc::new(End {
-                context: context.clone(),
+                client: Client::establish()?,
                 cancelled: AtomicBool::new(false),
             }),
-            context,
             states: Vec::new(),
         }))
     }
@@ -156,18 +158,28 @@ impl Transport for Pcsc {
     fn close_by(&self, _: Instant) {}
 }
 
-/// One shared connection. The context lives inside the card's handle.
+/// One shared connection.
 struct Connection {
     /// `None` once it was ended.
     card: Option<Card>,
+    /// Dropped after the card.
+    _client: Client,
 }
 
 impl Connection {
     fn end(&mut self, disposition: Disposition) {
-        if let Some(card) = self.card.take() {
-            // An error means that the card or the service is gone.
-            let _ = card.disconnect(disposition.into());
+        let Some(mut card) = self.card.take() else {
+            return;
+        };
+        if disposition == Disposition::PowerDown
+            && let Ok(transaction) = card.transaction()
+        {
+            let _ = transaction.end(disposition.into());
         }
+        // pcscd answers this one at once, also when another program has a transaction. An error means
+        // that the card or the service is gone.
+        let _alone = CONTEXTS.lock();
+        let _ = card.disconnect(pcsc::Disposition::LeaveCard);
     }
 }
 
@@ -284,7 +296,6 @@ impl Drop for PcscExchange<'_> {
 
 /// Waits on a context of its own.
 struct PcscWatch {
-    context: Context,
     end: Arc<End>,
     /// As the last call saw them.
     states: Vec<PcscReaderState>,
@@ -292,7 +303,7 @@ struct PcscWatch {
 
 /// Ends the waits on a context.
 struct End {
-    context: Context,
+    client: Client,
     cancelled: AtomicBool,
 }
 
@@ -300,14 +311,15 @@ impl Cancel for End {
     fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
         // Without a wait under way, or without a service, there is nothing to end.
-        let _ = self.context.cancel();
+        let _ = self.client.context().and_then(Context::cancel);
     }
 }
 
 impl Watch for PcscWatch {
     fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
+        let context = self.end.client.context()?;
         let known = std::mem::take(&mut self.states);
-        self.states = reader_states(&self.context)?;
+        self.states = reader_states(context)?;
         // A reader that pcscd announces later wakes us too.
         self.states.push(PcscReaderState::new(
             pcsc::PNP_NOTIFICATION(),
@@ -324,7 +336,7 @@ impl Watch for PcscWatch {
             return Err(Error::Cancelled);
         }
         let timeout = if changed { Duration::ZERO } else { timeout };
-        match self.context.get_status_change(timeout, &mut self.states) {
+        match context.get_status_change(timeout, &mut self.states) {
             Ok(()) | Err(pcsc::Error::Timeout) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -335,9 +347,35 @@ impl Watch for PcscWatch {
     }
 }
 
-/// A connection to pcscd.
-fn establish() -> Result<Context, pcsc::Error> {
-    Context::establish(Scope::User)
+/// Held while libpcsclite's list of contexts changes, and over `SCardDisconnect`, which walks through it
+/// without libpcsclite's own lock and crashes when another thread changes it meanwhile (docs/pcscd.md).
+static CONTEXTS: Mutex<()> = Mutex::new(());
+
+/// A connection to pcscd, released under [`CONTEXTS`].
+struct Client {
+    /// `None` only while it is dropped.
+    context: Option<Context>,
+}
+
+impl Client {
+    fn establish() -> Result<Client, pcsc::Error> {
+        let _alone = CONTEXTS.lock();
+        let context = Context::establish(Scope::User)?;
+        Ok(Client {
+            context: Some(context),
+        })
+    }
+
+    fn context(&self) -> Result<&Context, pcsc::Error> {
+        self.context.as_ref().ok_or(pcsc::Error::InvalidHandle)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _alone = CONTEXTS.lock();
+        self.context = None;
+    }
 }
 
 /// All readers, with nothing known about them.

@@ -1,6 +1,5 @@
 //! Another transport's calls on threads of ours, each with a time limit.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::sync::{Arc, Weak};
@@ -26,6 +25,10 @@ const END_LIMIT: Duration = Duration::from_secs(6);
 /// How soon a wait notices `C_Finalize`.
 const SLICE: Duration = Duration::from_millis(50);
 
+/// How long the threads that are not late may take to end when a transport is dropped. They have only to let
+/// go of their contexts, which takes pcscd less than a millisecond.
+const ENDING_LIMIT: Duration = Duration::from_millis(300);
+
 /// libpcsclite keeps a buffer of 64 KiB on the stack.
 const STACK: usize = 512 * 1024;
 
@@ -35,9 +38,26 @@ pub struct Bounded {
     /// `None` only while it is dropped.
     inner: Option<Arc<dyn Transport>>,
     service: Mutex<Option<Service>>,
-    /// The thread of the last connection to each reader.
-    threads: Mutex<BTreeMap<String, Weak<Thread>>>,
+    threads: Mutex<Vec<Weak<Thread>>>,
     closing: Arc<Closing>,
+}
+
+/// Lives as long as a thread.
+struct Thread {
+    /// The reader that it has a connection to.
+    reader: Option<String>,
+    /// A caller has given up waiting.
+    late: AtomicBool,
+}
+
+impl Thread {
+    fn is_late(&self) -> bool {
+        self.late.load(Ordering::Acquire)
+    }
+
+    fn set_late(&self, late: bool) {
+        self.late.store(late, Ordering::Release);
+    }
 }
 
 /// The moment at which `C_Finalize` wants every wait to end.
@@ -47,9 +67,10 @@ struct Closing(Mutex<Option<Instant>>);
 type Job = Box<dyn FnOnce(&dyn Transport) + Send>;
 
 /// The thread for questions.
+#[derive(Clone)]
 struct Service {
     jobs: Sender<Job>,
-    late: Arc<AtomicBool>,
+    thread: Weak<Thread>,
 }
 
 impl Bounded {
@@ -68,26 +89,29 @@ impl Bounded {
         &self,
         question: impl FnOnce(&dyn Transport) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (jobs, late) = self.service()?;
-        if late.load(Ordering::Acquire) {
+        let service = self.service()?;
+        let thread = service.thread.upgrade();
+        if thread.as_ref().is_some_and(|thread| thread.is_late()) {
             return Err(Error::Stuck);
         }
         let (reply, answer) = mpsc::sync_channel(0);
-        let back = Arc::clone(&late);
+        let back = service.thread;
         let job: Job = Box::new(move |inner| {
             // An answer that nobody waits for any more shows that the service is back.
-            if reply.send(question(inner)).is_err() {
-                back.store(false, Ordering::Release);
+            if reply.send(question(inner)).is_err()
+                && let Some(thread) = back.upgrade()
+            {
+                thread.set_late(false);
             }
         });
-        if jobs.send(job).is_err() {
+        if service.jobs.send(job).is_err() {
             // The thread ended by a panic. The next question starts another one.
             *self.service.lock() = None;
             return Err(Error::Failed("the PC/SC thread ended".to_owned()));
         }
         let result = self.closing.wait(&answer, QUESTION_LIMIT);
-        if matches!(result, Err(Error::Stuck)) {
-            late.store(true, Ordering::Release);
+        if let (Err(Error::Stuck), Some(thread)) = (&result, thread) {
+            thread.set_late(true);
         }
         result?
     }
@@ -96,33 +120,62 @@ impl Bounded {
         self.inner.clone().ok_or(Error::Cancelled)
     }
 
-    fn service(&self) -> Result<(Sender<Job>, Arc<AtomicBool>), Error> {
+    fn service(&self) -> Result<Service, Error> {
         let mut service = self.service.lock();
-        if service.is_none() {
-            let (jobs, queue) = mpsc::channel::<Job>();
-            let inner = self.inner()?;
-            start("jpki-pcsc", move || {
-                for job in queue {
-                    job(&*inner);
-                }
-            })?;
-            *service = Some(Service {
-                jobs,
-                late: Arc::default(),
-            });
+        if let Some(service) = &*service {
+            return Ok(service.clone());
         }
-        match &*service {
-            Some(service) => Ok((service.jobs.clone(), Arc::clone(&service.late))),
-            None => Err(Error::Stuck),
-        }
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let inner = self.inner()?;
+        let thread = self.start("jpki-pcsc", None, move || {
+            for job in queue {
+                job(&*inner);
+            }
+        })?;
+        Ok(service.insert(Service { jobs, thread }).clone())
+    }
+
+    /// Starts a thread that is waited for when the transport is dropped.
+    fn start(
+        &self,
+        name: &str,
+        reader: Option<&str>,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<Weak<Thread>, Error> {
+        let thread = Arc::new(Thread {
+            reader: reader.map(str::to_owned),
+            late: AtomicBool::new(false),
+        });
+        let kept = Arc::downgrade(&thread);
+        start(name, move || {
+            work();
+            drop(thread);
+        })?;
+        let mut threads = self.threads.lock();
+        threads.retain(|thread| thread.strong_count() > 0);
+        threads.push(Weak::clone(&kept));
+        Ok(kept)
+    }
+
+    /// Is a thread at work that satisfies a condition?
+    fn any_thread(&self, condition: impl Fn(&Thread) -> bool) -> bool {
+        let threads = self.threads.lock();
+        let mut running = threads.iter().filter_map(Weak::upgrade);
+        running.any(|thread| condition(&thread))
     }
 }
 
 impl Drop for Bounded {
     fn drop(&mut self) {
-        // Before its thread ends, which has the last one then: to let go of a context is to ask pcscd,
-        // which may hang.
+        // Before the thread for questions ends, which has the last one then: to let go of a context is to
+        // ask pcscd, which may hang.
         self.inner = None;
+        *self.service.lock() = None;
+        // A program may exit after C_Finalize: libpcsclite takes its lists down then, whoever is using them.
+        let begun = Instant::now();
+        while self.any_thread(|thread| !thread.is_late()) && begun.elapsed() < ENDING_LIMIT {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -144,11 +197,10 @@ impl Closing {
             let mut left = limit.saturating_sub(begun.elapsed());
             if let Some(end) = *self.0.lock() {
                 // What closes a card may take until the end; a question has no use any more.
-                let end = match limit {
+                left = match limit {
                     QUESTION_LIMIT => Duration::ZERO,
-                    _ => end.saturating_duration_since(Instant::now()),
+                    _ => left.min(end.saturating_duration_since(Instant::now())),
                 };
-                left = left.min(end);
             }
             match answer.recv_timeout(left.min(SLICE)) {
                 Ok(answer) => return Ok(answer),
@@ -173,28 +225,22 @@ impl Transport for Bounded {
     }
 
     fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, Error> {
-        let last = self.threads.lock().get(reader).and_then(Weak::upgrade);
-        if last.is_some_and(|thread| thread.is_late()) {
+        if self.any_thread(|thread| thread.is_late() && thread.reader.as_deref() == Some(reader)) {
             return Err(Error::Stuck);
         }
         let (requests, queue) = mpsc::channel();
         let (reply, connected) = mpsc::sync_channel(0);
-        let thread = Arc::new(Thread::default());
-        self.threads
-            .lock()
-            .insert(reader.to_owned(), Arc::downgrade(&thread));
-        let link = Link {
-            requests,
-            closing: Arc::clone(&self.closing),
-            thread: Arc::downgrade(&thread),
-        };
         let (inner, name) = (self.inner()?, reader.to_owned());
-        start("jpki-reader", move || {
-            let _working = thread;
+        let thread = self.start("jpki-reader", Some(reader), move || {
             let connected = inner.connect(&name);
             drop(inner);
             serve(connected, &reply, &queue);
         })?;
+        let link = Link {
+            requests,
+            closing: Arc::clone(&self.closing),
+            thread,
+        };
         link.wait(&connected, QUESTION_LIMIT)?;
         Ok(Box::new(link))
     }
@@ -203,7 +249,7 @@ impl Transport for Bounded {
         let (reply, watching) = mpsc::sync_channel(0);
         let (orders, queue) = mpsc::channel::<(Duration, SyncSender<Result<(), Error>>)>();
         let inner = self.inner()?;
-        start("jpki-events", move || {
+        self.start("jpki-events", None, move || {
             let watch = inner.watch();
             drop(inner);
             let mut watch = match watch {
@@ -298,19 +344,6 @@ struct Link {
     thread: Weak<Thread>,
 }
 
-/// Lives as long as the thread of a connection.
-#[derive(Default)]
-struct Thread {
-    /// A caller has given up waiting.
-    late: AtomicBool,
-}
-
-impl Thread {
-    fn is_late(&self) -> bool {
-        self.late.load(Ordering::Acquire)
-    }
-}
-
 impl Link {
     fn call<T>(
         &self,
@@ -329,7 +362,7 @@ impl Link {
     fn wait<T>(&self, answer: &Receiver<Result<T, Error>>, limit: Duration) -> Result<T, Error> {
         let answer = self.closing.wait(answer, limit);
         if let (Err(Error::Stuck), Some(thread)) = (&answer, self.thread.upgrade()) {
-            thread.late.store(true, Ordering::Release);
+            thread.set_late(true);
         }
         answer?
     }

@@ -2,10 +2,11 @@
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use cryptoki_sys::*;
 
+use super::common::module::{pcsc::Transport, pcsc_service};
 use super::common::{AUTH, SIGN};
 use super::rig::{Rig, tries};
 
@@ -37,7 +38,7 @@ fn hundreds_of_cycles_leave_nothing_behind() {
     }
     let before = size_of_this_process();
     let start = Instant::now();
-    for _ in 0..300 {
+    for _ in 0..1500 {
         cycle();
     }
     let after = size_of_this_process();
@@ -47,6 +48,26 @@ fn hundreds_of_cycles_leave_nothing_behind() {
     );
     assert_eq!(before.0, after.0);
     assert!(after.1 < before.1 + 1024, "{before:?} -> {after:?}");
+}
+
+/// libpcsclite reads its list of contexts in `SCardDisconnect` while another thread may change it.
+#[test]
+#[ignore = "needs tests/pcscd/run"]
+fn connections_begin_and_end_on_many_threads_at_once() {
+    let _rig = Rig::new();
+    let readers = pcsc_service().survey().unwrap();
+    let connections = || {
+        for _ in 0..1500 {
+            for reader in &readers {
+                pcsc_service().connect(&reader.name).unwrap();
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(connections);
+        }
+    });
 }
 
 #[test]
