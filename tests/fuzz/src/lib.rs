@@ -1,9 +1,17 @@
 //! What the targets share: a reader whose card answers as the input says. It never opens a file.
 
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "the targets use a part of it"
+)]
+pub mod common;
+
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use jpki_card_simulator::{Card, Profile, Role};
+use jpki_pkcs11::config::Config;
 use jpki_pkcs11::pcsc::{
     Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
 };
@@ -78,6 +86,13 @@ impl Bench {
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.lock().expect("not poisoned"))
+    }
+
+    /// `C_Initialize`, with this reader instead of those of PC/SC.
+    pub fn initialize(&self) -> common::caller::Caller {
+        common::module::initialize_with(Box::new(self.clone()), Config::default())
+            .expect("the last run has finalized");
+        common::caller::Caller::new()
     }
 
     /// Tries left of both PINs.

@@ -6,10 +6,6 @@
 use std::ptr;
 
 use cryptoki_sys::*;
-use jpki_pkcs11::card::Readers;
-use jpki_pkcs11::config::Config;
-use jpki_pkcs11::cryptoki::module::Module;
-use jpki_pkcs11::ffi::{C_GetInterface, initialize_with};
 use jpki_pkcs11_fuzz::{Bench, Script, once};
 use libfuzzer_sys::fuzz_target;
 
@@ -17,14 +13,11 @@ fuzz_target!(|bytes: &[u8]| {
     once();
     let bench = Bench::new("plastic", Script::default());
     let mut play = Play {
-        list: list(),
+        list: bench.initialize().list,
         script: Script::new(bytes),
         seen: vec![0, 1, 2, CK_ULONG::MAX],
         room: vec![GUARD; ROOM + MARGIN],
     };
-    if initialize_with(Module::new(Config::default(), Readers::new(Box::new(bench.clone())))).is_err() {
-        panic!("the last run did not finalize");
-    }
     for _ in 0..200 {
         if play.script.is_over() {
             break;
@@ -39,16 +32,6 @@ fuzz_target!(|bytes: &[u8]| {
 const GUARD: u8 = 0xA5;
 const ROOM: usize = 600;
 const MARGIN: usize = 64;
-
-fn list() -> &'static CK_FUNCTION_LIST_3_2 {
-    let mut version = CK_VERSION { major: 3, minor: 2 };
-    let mut interface = ptr::null_mut();
-    // SAFETY: NULL is allowed for the name; the others are ours.
-    let rv = unsafe { C_GetInterface(ptr::null_mut(), &mut version, &mut interface, 0) };
-    assert_eq!(rv, CKR_OK);
-    // SAFETY: the interface of 3.2 has this list, for ever.
-    unsafe { &*(*interface).pFunctionList.cast() }
-}
 
 struct Play {
     list: &'static CK_FUNCTION_LIST_3_2,

@@ -3,12 +3,8 @@
 #![no_main]
 
 use cryptoki_sys::*;
-use jpki_pkcs11::config::Config;
-use jpki_pkcs11::cryptoki::rv::Result;
-use jpki_pkcs11::cryptoki::mechanisms::Mechanism;
-use jpki_pkcs11::cryptoki::module::Module;
-use jpki_pkcs11::cryptoki::objects::{Attribute, Template};
-use jpki_pkcs11::cryptoki::output_buffer::{Output, Room};
+use jpki_pkcs11_fuzz::common::caller::{Answer, Caller};
+use jpki_pkcs11_fuzz::common::words::{Mechanism, Template};
 use jpki_pkcs11_fuzz::{Bench, Script, once};
 use libfuzzer_sys::fuzz_target;
 
@@ -25,56 +21,39 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let slot = CK_SLOT_ID::from(first / 4 % 2);
     let bench = Bench::new(profile, Script::new(script));
-    let module = Module::new(Config::default(), Box::new(bench.clone()));
+    let caller = bench.initialize();
     for _ in 0..2 {
-        let _ = module.slot_list(true, true);
-        let _ = module.token_info(slot);
-        let _ = work(&module, slot);
+        let _ = caller.slot_list(true);
+        let _ = caller.token_info(slot);
+        let _ = work(caller, slot);
         assert!(!bench.is_open(), "left open");
         assert_eq!(bench.tries(), (3, 5), "a try was lost");
     }
     bench.behave();
-    module.close();
-    // Anew, because a lying card may have said that it is another one.
-    let module = Module::new(Config::default(), Box::new(bench.clone()));
-    module.slot_list(true, true).expect("slots");
-    work(&module, slot).expect("works on a good card");
-    module.close();
+    caller.finalize().expect("finalized");
+    // Again from the start, because a lying card may have said that it is another one.
+    let caller = bench.initialize();
+    caller.slot_list(true).expect("slots");
+    work(caller, slot).expect("works on a good card");
+    caller.finalize().expect("finalized");
     assert!(!bench.is_open());
 });
 
-fn work(module: &Module, slot: CK_SLOT_ID) -> Result<()> {
-    let session = module.open_session(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION)?;
+fn work(caller: Caller, slot: CK_SLOT_ID) -> Answer<()> {
+    let session = caller.open_session(slot, true)?;
     let pin = PINS[usize::try_from(slot % 2).expect("0 or 1")];
-    module.login(session, CKU_USER, Some(pin))?;
-    module.find_init(session, Template(Vec::new()))?;
-    let objects = module.find(session, 100)?;
-    module.find_final(session)?;
-    for &object in &objects {
-        module.attributes(
-            session,
-            object,
-            &[CKA_CLASS, CKA_VALUE, CKA_MODULUS, CKA_SUBJECT],
-        )?;
-    }
-    let class = Attribute {
-        kind: CKA_CLASS,
-        value: CKO_PRIVATE_KEY.to_ne_bytes().to_vec(),
-    };
-    module.find_init(session, Template(vec![class]))?;
-    let keys = module.find(session, 1)?;
-    module.find_final(session)?;
-    let mechanism = Mechanism {
-        kind: CKM_SHA256_RSA_PKCS,
-        parameter: Vec::new(),
-    };
-    if let [key] = keys[..] {
-        module.sign_init(session, Some(mechanism), key)?;
-        if let Output::Bytes(signature) = module.sign(session, b"data", Room::Bytes(512))? {
-            assert_eq!(signature.len(), 256);
+    caller.login(session, CKU_USER, pin)?;
+    for object in caller.find(session, &Template::new())? {
+        for kind in [CKA_CLASS, CKA_VALUE, CKA_MODULUS, CKA_SUBJECT] {
+            let _ = caller.attribute(session, object, kind);
         }
     }
-    module.random(session, 32)?;
-    module.logout(session)?;
-    module.close_session(session)
+    if let [key] = caller.find(session, &Template::class(CKO_PRIVATE_KEY))?[..] {
+        let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+        caller.sign_init(session, &mechanism, key)?;
+        assert_eq!(caller.sign(session, b"data")?.len(), 256);
+    }
+    caller.random(session, 32)?;
+    caller.logout(session)?;
+    caller.close_session(session)
 }
