@@ -22,6 +22,9 @@ const EXCHANGE_LIMIT: Duration = Duration::from_secs(30);
 /// The end of a transaction, a power-down included.
 const END_LIMIT: Duration = Duration::from_secs(6);
 
+/// How long to wait for an answer that PC/SC may hold back while another program has a transaction.
+const GLANCE: Duration = Duration::from_millis(50);
+
 /// How soon a wait notices `C_Finalize`.
 const SLICE: Duration = Duration::from_millis(50);
 
@@ -107,7 +110,7 @@ impl Bounded {
         if service.jobs.send(job).is_err() {
             // The thread ended by a panic. The next question starts another one.
             *self.service.lock() = None;
-            return Err(Error::Failed("the PC/SC thread ended".to_owned()));
+            return Err(ended());
         }
         let result = self.closing.wait(&answer, QUESTION_LIMIT);
         if let (Err(Error::Stuck), Some(thread)) = (&result, thread) {
@@ -189,6 +192,11 @@ fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> 
         .map_err(|error| Error::Failed(error.to_string()))
 }
 
+/// A thread ends without an answer only by a panic.
+fn ended() -> Error {
+    Error::Failed("the PC/SC thread ended".to_owned())
+}
+
 impl Closing {
     /// An answer, until a limit or the end set by [`Transport::close_by`].
     fn wait<T>(&self, answer: &Receiver<T>, limit: Duration) -> Result<T, Error> {
@@ -206,9 +214,7 @@ impl Closing {
                 Ok(answer) => return Ok(answer),
                 Err(RecvTimeoutError::Timeout) if left > SLICE => {}
                 Err(RecvTimeoutError::Timeout) => return Err(Error::Stuck),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::Failed("the PC/SC thread ended".to_owned()));
-                }
+                Err(RecvTimeoutError::Disconnected) => return Err(ended()),
             }
         }
     }
@@ -240,6 +246,7 @@ impl Transport for Bounded {
             requests,
             closing: Arc::clone(&self.closing),
             thread,
+            liveness: None,
         };
         link.wait(&connected, QUESTION_LIMIT)?;
         Ok(Box::new(link))
@@ -342,9 +349,16 @@ struct Link {
     requests: Sender<Request>,
     closing: Arc<Closing>,
     thread: Weak<Thread>,
+    /// A question that was not answered yet. `SCardStatus` waits for the transaction of another program.
+    liveness: Option<Receiver<Result<bool, Error>>>,
 }
 
 impl Link {
+    fn send(&self, request: Request) -> Result<(), Error> {
+        let sent = self.requests.send(request);
+        sent.map_err(|_| ended())
+    }
+
     fn call<T>(
         &self,
         limit: Duration,
@@ -354,8 +368,7 @@ impl Link {
             return Err(Error::Stuck);
         }
         let (reply, answer) = mpsc::sync_channel(0);
-        let sent = self.requests.send(request(reply));
-        sent.map_err(|_| Error::Failed("the reader's thread ended".to_owned()))?;
+        self.send(request(reply))?;
         self.wait(&answer, limit)
     }
 
@@ -379,7 +392,22 @@ impl Channel for Link {
     }
 
     fn is_alive(&mut self) -> Result<bool, Error> {
-        self.call(QUESTION_LIMIT, Request::IsAlive)
+        let answer = match self.liveness.take() {
+            Some(answer) => answer,
+            None => {
+                let (reply, answer) = mpsc::sync_channel(1);
+                self.send(Request::IsAlive(reply))?;
+                answer
+            }
+        };
+        match answer.recv_timeout(GLANCE) {
+            Ok(alive) => alive,
+            Err(RecvTimeoutError::Timeout) => {
+                self.liveness = Some(answer);
+                Err(Error::Stuck)
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(ended()),
+        }
     }
 
     fn power_up(&mut self) -> Result<(), Error> {
@@ -454,7 +482,6 @@ impl Watch for Events {
             }
             waiting.caller = Some(reply.clone());
         }
-        let ended = || Error::Failed("the thread for events ended".to_owned());
         self.orders.send((timeout, reply)).map_err(|_| ended())?;
         answer.recv().map_err(|_| ended())?
     }

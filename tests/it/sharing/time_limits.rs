@@ -16,6 +16,7 @@ use cryptoki_sys::*;
 enum Hang {
     Question,
     Connect,
+    Status,
     Begin,
     Transmit,
     End,
@@ -87,6 +88,7 @@ impl Channel for HangingChannel {
     }
 
     fn is_alive(&mut self) -> Result<bool, Error> {
+        self.1.pass(Hang::Status);
         self.0.is_alive()
     }
 
@@ -134,6 +136,24 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let begun = Instant::now();
     let result = work();
     (result, begun.elapsed())
+}
+
+/// `SCardStatus` waits for the end of another program's transaction.
+#[test]
+fn a_long_transaction_of_another_program_delays_no_question() {
+    let (fixture, gate) = hanging();
+    let session = fixture.logged_in(AUTH);
+    gate.close(Hang::Status);
+    let (answers, took) = timed(|| [(); 5].map(|()| fixture.state(session)));
+    assert_eq!(answers, [Ok(CKS_RW_USER_FUNCTIONS); 5]);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    let opener = gate.clone();
+    thread::spawn(move || {
+        thread::sleep(Duration::from_secs(6));
+        opener.open();
+    });
+    // What needs the card waits its turn.
+    assert_eq!(fixture.signature(session).unwrap().len(), 256);
 }
 
 #[test]
