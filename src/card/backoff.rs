@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// So many failures in a row are bad luck, and tried again at once: a card that is just being laid
-/// down gives two or three.
-const BAD_LUCK: u32 = 3;
+/// The failure in a row after which a pause begins: a card that is just being laid down gives two or three.
+const FAILURES_BEFORE_PAUSE: u32 = 3;
 
 /// The first pause; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -29,10 +28,17 @@ impl Backoff {
         self.rests_until.is_some_and(|end| now < end)
     }
 
+    /// An attempt that began then has failed now, after it has waited as long as it may: the pause
+    /// begins at once.
+    pub(super) fn waited_in_vain(&mut self, began: Instant, now: Instant) {
+        self.count = self.count.max(FAILURES_BEFORE_PAUSE - 1);
+        self.failed(began, now);
+    }
+
     /// An attempt that began then has failed now.
     pub(super) fn failed(&mut self, began: Instant, now: Instant) {
         self.count = self.count.saturating_add(1);
-        let Some(beyond) = self.count.checked_sub(BAD_LUCK) else {
+        let Some(beyond) = self.count.checked_sub(FAILURES_BEFORE_PAUSE) else {
             return;
         };
         let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(beyond));

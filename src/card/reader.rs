@@ -1,9 +1,9 @@
 //! A reader and the card in it: one connection, one lock, whichever of its two slots is asked.
-//! It uses `card` and `transport`. It knows nothing of sessions and logins.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use log::debug;
 use parking_lot::Mutex;
@@ -14,9 +14,16 @@ use super::error::Error;
 use super::files::{CertificateFile, Role};
 use super::insertion::Insertion;
 use super::jpki_card::{Access, CardInfo, JpkiCard};
-use crate::pcsc::{self, InsertionId, Transport};
+use crate::pcsc::{self, Channel, InsertionId, Transport};
 
 type Result<T> = std::result::Result<T, Error>;
+
+/// How long a card that another program holds for itself is waited for. Such a program mostly does one thing and
+/// ends; GnuPG's scdaemon does not.
+const BUSY_PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Between two attempts meanwhile.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A reader, by its name, for the whole life of the module.
 pub struct Reader {
@@ -31,6 +38,8 @@ pub struct Reader {
     /// What is known without asking the card. Held for a comparison only, so that polling never
     /// waits for a signature.
     known: Mutex<Known>,
+    /// The holder was told that another program has the card for itself.
+    pub busy_told: AtomicBool,
     /// What slot events have reported last.
     last_reported: Mutex<Option<InsertionId>>,
 }
@@ -89,6 +98,7 @@ impl Reader {
             held: Mutex::default(),
             closed: AtomicBool::new(false),
             known,
+            busy_told: AtomicBool::new(false),
             last_reported,
         }
     }
@@ -202,14 +212,21 @@ impl Reader {
             held.sick = sick;
             return Err(error);
         }
-        let opened = self.connect_and_open().or_else(|error| match error {
-            // Contactless cards fail like this when they have just been laid down.
-            Error::Pcsc(pcsc::Error::Failed(cause)) => {
-                debug!("{}: opened again after: {cause}", self.name);
-                self.connect_and_open()
-            }
-            other => Err(other),
-        });
+        // A card that was busy the last time was waited for already.
+        let patience = match &sick {
+            Some(sick) if is_busy(&sick.error) => Duration::ZERO,
+            _ => BUSY_PATIENCE,
+        };
+        let opened = self
+            .connect_and_open(patience)
+            .or_else(|error| match error {
+                // Contactless cards fail like this when they have just been laid down.
+                Error::Pcsc(pcsc::Error::Failed(cause)) => {
+                    debug!("{}: opened again after: {cause}", self.name);
+                    self.connect_and_open(patience)
+                }
+                other => Err(other),
+            });
         match opened {
             Ok((mut card, face)) => {
                 let number = INSERTIONS.fetch_add(1, Ordering::Relaxed);
@@ -245,7 +262,11 @@ impl Reader {
                         backoff,
                         error: other.clone(),
                     };
-                    sick.backoff.failed(began, Instant::now());
+                    let now = Instant::now();
+                    match is_busy(&other) {
+                        true => sick.backoff.waited_in_vain(began, now),
+                        false => sick.backoff.failed(began, now),
+                    }
                     held.sick = Some(sick);
                 }
                 Err(other)
@@ -253,8 +274,19 @@ impl Reader {
         }
     }
 
-    fn connect_and_open(&self) -> Result<(JpkiCard, CardInfo)> {
-        JpkiCard::open(self.transport.connect(&self.name)?, &self.roles)
+    fn connect_and_open(&self, patience: Duration) -> Result<(JpkiCard, CardInfo)> {
+        JpkiCard::open(self.connect(patience)?, &self.roles)
+    }
+
+    /// `patience`: how long to wait for a program that holds the card for itself.
+    fn connect(&self, patience: Duration) -> Result<Box<dyn Channel>> {
+        let began = Instant::now();
+        loop {
+            match self.transport.connect(&self.name) {
+                Err(pcsc::Error::Busy) if began.elapsed() < patience => thread::sleep(BUSY_PAUSE),
+                connected => return Ok(connected?),
+            }
+        }
     }
 
     /// Does something with the card, if it is still the one that was inserted then.
@@ -285,7 +317,7 @@ impl Reader {
 
     fn attach(&self, card: &mut JpkiCard) -> Result<()> {
         if !card.is_attached() {
-            card.attach(self.transport.connect(&self.name)?);
+            card.attach(self.connect(BUSY_PATIENCE)?);
         }
         Ok(())
     }
@@ -403,8 +435,12 @@ fn is_sickness(error: &Error) -> bool {
                 | T::NoReader
                 | T::NoService(_)
                 | T::NotAuthorised
-                | T::Busy
                 | T::Cancelled
         )
     )
+}
+
+/// Does another program hold the card for itself?
+fn is_busy(error: &Error) -> bool {
+    matches!(error, Error::Pcsc(pcsc::Error::Busy))
 }

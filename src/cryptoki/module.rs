@@ -77,14 +77,15 @@ impl Module {
         Module::new(config, Readers::system(threads))
     }
 
-    /// A module on these readers. Sends nothing to any card.
+    /// A module on these readers, after a first look at them: what comes later is an event (PKCS#11, 5.5.6).
+    /// Sends nothing to any card.
     pub fn new(config: Config, readers: Readers) -> Module {
         let shown = config.slots_shown();
         let roles = Role::ALL.into_iter().filter(|role| match role {
             Role::Authentication => shown.auth,
             Role::Signature => shown.sign,
         });
-        Module {
+        let module = Module {
             policy: Policy::new(&config),
             roles: roles.collect(),
             config,
@@ -98,7 +99,9 @@ impl Module {
             waits: Mutex::default(),
             waiting: AtomicU64::new(0),
             trouble: Mutex::default(),
-        }
+        };
+        module.survey_first();
+        module
     }
 
     /// `C_Finalize`: ends waits, forgets PINs, lets go of the cards. Bounded in time.
@@ -141,6 +144,10 @@ impl Module {
     }
 
     pub(super) fn slot(&self, id: CK_SLOT_ID) -> Result<Arc<Slot>> {
+        if self.slots.read().is_empty() {
+            // pcscd or its readers may have come since C_Initialize.
+            self.survey();
+        }
         let slots = self.slots.read();
         let found = slots.iter().find(|slot| slot.id == id);
         Ok(Arc::clone(found.ok_or(Rv::SlotIdInvalid)?))

@@ -1,5 +1,4 @@
 //! A slot: one of the two roles of a reader, with the login of its token.
-//! It uses `reader` and `pin`. Sessions and objects are above it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,11 +12,11 @@ use crate::card::certificate::Certificate;
 use crate::card::files::{CertificateFile, Role, Scheme};
 use crate::card::pin::Pin;
 use crate::card::reader::Reader;
-use crate::card::{self, Access, Closing};
+use crate::card::{self, Access, Closing, Error as C, PcscError};
 use crate::config::{AlwaysAuthenticate, Config, LastTry, LoginState};
 use crate::cryptoki::mechanisms::MechanismSet;
 use crate::cryptoki::objects::token::TokenContext;
-use crate::cryptoki::rv::{Result, Rv};
+use crate::cryptoki::rv::{Error, Result, Rv};
 use crate::messages::{Language, Message, Token};
 
 /// What the configuration says about logins and signatures, resolved once.
@@ -118,7 +117,30 @@ impl Slot {
     /// # Errors
     /// As [`Reader::inserted`].
     pub(crate) fn token(&self) -> Result<Arc<Insertion>> {
-        Ok(self.reader.inserted()?)
+        let token = self.reader.inserted();
+        let busy = matches!(token, Err(C::Pcsc(PcscError::Busy)));
+        let told = self.reader.busy_told.swap(busy, Ordering::AcqRel);
+        if busy && !told {
+            let reader = self.reader.name().to_owned();
+            self.tell(&Message::CardBusy { reader });
+        }
+        token.map_err(|error| match error {
+            // libp11 gives up at a token that answers anything else, and never reaches the next reader.
+            C::Pcsc(PcscError::Busy) => Rv::TokenNotPresent.into(),
+            other => other.into(),
+        })
+    }
+
+    /// Is there a token, as far as the card can be asked? Costs APDUs only at the first question of an insertion.
+    pub(crate) fn is_present(&self) -> bool {
+        match self.token() {
+            Ok(_) => true,
+            Err(Error::Rv(_)) => false,
+            Err(Error::Card(C::NotJpki)) => false,
+            Err(Error::Card(C::Pcsc(cause))) => matches!(cause, PcscError::Failed(_)),
+            // It may be ours, and it does not work: better seen than missed.
+            Err(Error::Card(_)) => true,
+        }
     }
 
     /// Is the user logged in to this insertion? Never waits.
@@ -243,7 +265,6 @@ impl Slot {
 
     /// Ends the login when the card has not accepted, or was not to be given, the kept PIN.
     fn end_if_lost(&self, login: &mut Login, error: &card::Error) {
-        use card::Error as C;
         let token = self.role.into();
         let message = match *error {
             C::KeptPinRefused { left: 0 } | C::PinMayHaveChanged { left: 0 } => {

@@ -56,13 +56,26 @@ impl Module {
     }
 
     fn is_present(&self, slot: &Slot) -> bool {
-        let seen = slot.reader.look();
+        let present = slot.is_present();
         self.purge_removed(&slot.reader);
-        matches!(seen, Ok(Some(_)))
+        present
+    }
+
+    /// The look at all readers in `C_Initialize`: the cards in them are no events. A service that does not answer
+    /// is told of when somebody asks for slots.
+    pub(super) fn survey_first(&self) {
+        match self.readers.survey() {
+            Ok(seen) => {
+                for state in seen {
+                    self.append(&state.name, state.insertion);
+                }
+            }
+            Err(error) => debug!("no readers yet: {error}"),
+        }
     }
 
     /// Looks at all readers: appends new ones, notes what came and went. Costs no APDU.
-    fn survey(&self) {
+    pub(super) fn survey(&self) {
         let seen = match self.readers.survey() {
             Ok(seen) => {
                 *self.trouble.lock() = None;
@@ -71,16 +84,8 @@ impl Module {
             // That nobody answered says nothing of the cards.
             Err(error) => return self.tell_trouble(error),
         };
-        let first = self.slots.read().is_empty();
         for state in &seen {
-            let known = self
-                .slots
-                .read()
-                .iter()
-                .any(|slot| slot.reader.name() == state.name);
-            if !known && self.config.readers.shows(&state.name) {
-                self.append(&state.name, state.insertion.filter(|_| first));
-            }
+            self.append(&state.name, None);
         }
         for reader in self.readers() {
             let state = seen.iter().find(|state| state.name == reader.name());
@@ -93,12 +98,15 @@ impl Module {
         }
     }
 
-    /// `told`: what the application is taken to know of it. A card that comes with a new reader is
-    /// an event, one that was there before we looked is not.
+    /// Gives a new reader its slots, if the settings show it. `told`: the card in it that is no event.
     fn append(&self, name: &str, told: Option<InsertionId>) {
+        let is_known = |slots: &[Arc<Slot>]| slots.iter().any(|slot| slot.reader.name() == name);
+        if is_known(&self.slots.read()) || !self.config.readers.shows(name) {
+            return;
+        }
         let mut slots = self.slots.write();
         // Two threads may have seen it at once.
-        if slots.iter().any(|slot| slot.reader.name() == name) {
+        if is_known(&slots) {
             return;
         }
         let place = slots.len() / self.roles.len().max(1);

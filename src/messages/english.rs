@@ -127,7 +127,7 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
         Message::CardBusy { .. } => [
             "Another program is using the card in the reader \"{reader}\".",
             "It keeps the card to itself, so nothing can be done now.",
-            "Wait until that program is done, or end it, and try again.",
+            "Wait until that program is done, or end it, and try again. It is often GnuPG: `gpgconf --kill scdaemon` ends its part that uses cards.",
         ],
         Message::CertificateExpired { .. } => [
             "The {certificate} has expired ({date}).",

@@ -127,7 +127,7 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
         Message::CardBusy { .. } => [
             "ICカードリーダー「{reader}」のカードは、ほかのプログラムが使っています。",
             "そのプログラムがカードを占有しているため、今は操作できません。",
-            "そのプログラムの操作が終わるのを待つか、プログラムを終了してから、もう一度操作してください。",
+            "そのプログラムの操作が終わるのを待つか、プログラムを終了してから、もう一度操作してください。GnuPGが使っていることが多く、その場合は`gpgconf --kill scdaemon`で終了できます。",
         ],
         Message::CertificateExpired { .. } => [
             "{certificate}の有効期限（{date}）が過ぎています。",

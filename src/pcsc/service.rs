@@ -425,16 +425,13 @@ fn insertion_of(state: &PcscReaderState, epoch: u32) -> Option<InsertionId> {
     present.then(|| InsertionId(u64::from(epoch) << 32 | u64::from(state.event_count())))
 }
 
-/// Repeats what fails only because another program has just powered the card off, or has it for
-/// itself for a moment.
+/// Repeats what fails only because another program has just powered the card off.
 fn patiently<T>(mut attempt: impl FnMut() -> Result<T, pcsc::Error>) -> Result<T, pcsc::Error> {
     let started = Instant::now();
     loop {
         match attempt() {
-            Err(pcsc::Error::UnpoweredCard | pcsc::Error::SharingViolation)
-                if started.elapsed() < UNPOWERED_PATIENCE =>
-            {
-                thread::sleep(RETRY_PAUSE)
+            Err(pcsc::Error::UnpoweredCard) if started.elapsed() < UNPOWERED_PATIENCE => {
+                thread::sleep(RETRY_PAUSE);
             }
             answer => return answer,
         }

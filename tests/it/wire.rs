@@ -27,7 +27,7 @@ fn verbs(profile: &str) -> Script {
         fixture.slot_list(true).unwrap();
         fixture.slot_info(AUTH).unwrap();
     });
-    script.step("C_GetTokenInfo of both tokens, the first time", || {
+    script.step("C_GetTokenInfo of both tokens", || {
         fixture.token_info(AUTH).unwrap();
         fixture.token_info(SIGN).unwrap();
     });

@@ -36,6 +36,31 @@ fn cards_present_at_the_start_are_no_event() {
 }
 
 #[test]
+fn card_that_comes_after_c_initialize_is_an_event() {
+    let fixture = Fixture::plastic();
+    let initialized_without = |prepare: &dyn Fn()| {
+        fixture.finalize().unwrap();
+        prepare();
+        fixture.initialize(Config::default()).unwrap();
+    };
+    // The first look is the one of C_WaitForSlotEvent.
+    initialized_without(&|| fixture.take_out());
+    fixture.put_back();
+    assert_eq!(events(&fixture), [AUTH, SIGN]);
+    // The reader comes with the card, after an empty list of slots.
+    let reader = fixture.reader();
+    initialized_without(&|| fixture.pcsc.unplug(READER));
+    assert_eq!(fixture.slot_list(true), Ok(vec![]));
+    fixture.pcsc.plug(READER, reader);
+    assert_eq!(events(&fixture), [AUTH, SIGN]);
+    // pcscd comes after C_Initialize.
+    initialized_without(&|| fixture.pcsc.set_service(Service::Stopped));
+    assert_eq!(events(&fixture), []);
+    fixture.pcsc.set_service(Service::Running);
+    assert_eq!(events(&fixture), [AUTH, SIGN]);
+}
+
+#[test]
 fn each_change_is_one_event_for_each_slot() {
     let fixture = Fixture::plastic();
     for _ in 0..3 {
@@ -112,10 +137,10 @@ fn another_card_is_another_token() {
         reader.add(name, card(profile));
         reader.insert(name).unwrap();
         assert_eq!(events(&fixture), [AUTH, SIGN]);
-        assert!(present(&fixture, AUTH));
         let (answer, apdus) = fixture.apdus(|| fixture.token_info(AUTH));
         assert_eq!(answer.unwrap_err(), CKR_TOKEN_NOT_RECOGNIZED);
         assert_eq!(apdus, 1);
+        assert!(!present(&fixture, AUTH));
         // No further APDU is sent to it.
         let (answer, apdus) = fixture.apdus(|| fixture.open_session(SIGN, true));
         assert_eq!((answer, apdus), (Err(CKR_TOKEN_NOT_RECOGNIZED), 0));

@@ -1,7 +1,11 @@
 //! Slots and tokens before a session is opened (PKCS#11 3.2, 5.5).
 
-use crate::common::config::{Readers, Slots};
-use crate::common::{AUTH, FakePcsc, Fixture, PASSWORD, PIN, SIGN};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::config::{Config, Readers, Slots};
+use crate::common::fixture::READER;
+use crate::common::{AUTH, Caller, FakePcsc, Fixture, PASSWORD, PIN, SIGN, reader_with};
 use cryptoki_sys::*;
 use jpki_card_simulator::VirtualReader;
 
@@ -82,12 +86,9 @@ fn configuration_selects_tokens_and_readers() {
 #[test]
 fn polling_sends_no_apdu() {
     let fixture = Fixture::plastic();
-    let ((), apdus) = fixture.apdus(|| {
-        fixture.slot_list(true).unwrap();
-        fixture.slot_info(AUTH).unwrap();
-    });
-    assert_eq!(apdus, 0, "not even the first look asks the card");
-    fixture.token_info(AUTH).unwrap();
+    let (_, apdus) = fixture.apdus(|| fixture.slot_list(false).unwrap());
+    assert_eq!(apdus, 0, "slots are asked for, not tokens");
+    fixture.slot_list(true).unwrap();
     let session = fixture.open(AUTH);
     let ((), apdus) = fixture.apdus(|| {
         for _ in 0..10 {
@@ -107,6 +108,83 @@ fn polling_sends_no_apdu() {
 }
 
 #[test]
+fn slot_number_works_as_the_first_call() {
+    type Call = fn(&Caller) -> bool;
+    let calls: [(&str, Call); 5] = [
+        ("C_GetSlotInfo", |it| it.slot_info(AUTH).is_ok()),
+        ("C_GetTokenInfo", |it| it.token_info(AUTH).is_ok()),
+        ("C_OpenSession", |it| it.open_session(SIGN, false).is_ok()),
+        ("C_GetMechanismList", |it| it.mechanisms(SIGN).is_ok()),
+        ("C_GetMechanismInfo", |it| {
+            it.mechanism_info(AUTH, CKM_RSA_PKCS).is_ok()
+        }),
+    ];
+    let fixture = Fixture::plastic();
+    for (name, call) in calls {
+        fixture.finalize().unwrap();
+        fixture.initialize(Config::default()).unwrap();
+        assert!(call(&fixture), "{name}");
+        // The reader comes after C_Initialize.
+        let reader = fixture.reader();
+        fixture.finalize().unwrap();
+        fixture.pcsc.unplug(READER);
+        fixture.initialize(Config::default()).unwrap();
+        assert!(!call(&fixture), "{name}");
+        fixture.pcsc.plug(READER, reader);
+        assert!(call(&fixture), "{name}");
+    }
+}
+
+#[test]
+fn card_in_the_second_reader_is_found_behind_another_kind_of_card() {
+    let pcsc = FakePcsc::default();
+    pcsc.plug("Reader 00", reader_with("foreign"));
+    pcsc.plug("Reader 01", reader_with("plastic"));
+    let fixture = Fixture::on(pcsc, |_| ());
+    assert_eq!(fixture.slot_list(true), Ok(vec![2, 3]));
+    assert!(fixture.token_info(2).is_ok());
+}
+
+#[test]
+fn card_of_another_program_is_waited_for_once() {
+    let fixture = Fixture::plastic();
+    fixture.pcsc.occupy(Duration::from_millis(700));
+    assert_eq!(
+        fixture.slot_list(true),
+        Ok(vec![AUTH, SIGN]),
+        "soon free again"
+    );
+
+    fixture.take_out();
+    fixture.put_back();
+    fixture.pcsc.occupy(Duration::from_secs(3));
+    let begun = Instant::now();
+    assert_eq!(fixture.slot_list(true), Ok(vec![]));
+    assert!(
+        begun.elapsed() >= Duration::from_secs(1),
+        "it was waited for"
+    );
+    let waited = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(fixture.slot_list(true), Ok(vec![]));
+        assert_eq!(
+            fixture.slot_info(AUTH).unwrap().flags & CKF_TOKEN_PRESENT,
+            0
+        );
+        assert_eq!(fixture.token_info(AUTH).unwrap_err(), CKR_TOKEN_NOT_PRESENT);
+        assert_eq!(fixture.open_session(SIGN, true), Err(CKR_TOKEN_NOT_PRESENT));
+    }
+    assert!(
+        waited.elapsed() < Duration::from_millis(500),
+        "and not again"
+    );
+    while fixture.token_info(AUTH).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(15), "free since 3 s");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn foreign_card_is_probed_once_per_insertion() {
     for profile in ["foreign", "fido"] {
         let fixture = Fixture::with(profile);
@@ -120,7 +198,8 @@ fn foreign_card_is_probed_once_per_insertion() {
                         assert_eq!(fixture.mechanisms(slot).map(|_| ()), refused);
                     }
                     let present = fixture.slot_info(AUTH).unwrap().flags & CKF_TOKEN_PRESENT;
-                    assert_eq!(present, CKF_TOKEN_PRESENT);
+                    assert_eq!(present, 0);
+                    assert_eq!(fixture.slot_list(true), Ok(vec![]));
                 }
             });
             assert_eq!(apdus, 1, "{profile}, insertion {insertion}");

@@ -42,6 +42,8 @@ struct Place {
     reader: VirtualReader,
     turn: Arc<Turn>,
     epoch: u64,
+    /// Another program has the card for itself, until then.
+    busy_until: Option<Instant>,
 }
 
 /// Whose transaction it is.
@@ -61,6 +63,7 @@ impl FakePcsc {
             reader,
             turn: Arc::default(),
             epoch: state.plugged,
+            busy_until: None,
         };
         state.readers.push(place);
     }
@@ -68,6 +71,13 @@ impl FakePcsc {
     /// Pulls a reader out.
     pub fn unplug(&self, name: &str) {
         self.state().readers.retain(|place| place.name != name);
+    }
+
+    /// Another program connects exclusively to the cards in all readers, for so long.
+    pub fn occupy(&self, time: Duration) {
+        for place in &mut self.state().readers {
+            place.busy_until = Some(Instant::now() + time);
+        }
     }
 
     /// Starts or stops the service.
@@ -93,6 +103,9 @@ impl FakePcsc {
     pub fn link(&self, name: &str) -> Result<Link, Error> {
         let place = self.place(name)?;
         let insertion = place.insertion().ok_or(Error::NoCard)?;
+        if place.busy_until.is_some_and(|end| Instant::now() < end) {
+            return Err(Error::Busy);
+        }
         place.power();
         Ok(Link {
             pcsc: self.clone(),

@@ -128,7 +128,7 @@ fn hanging() -> (Fixture, Gate) {
     };
     let bounded = Box::new(Bounded::new(hanging));
     crate::common::module::initialize_with(bounded, Config::default()).unwrap();
-    fixture.slot_list(true).unwrap();
+    fixture.slot_list(false).unwrap();
     (fixture, gate)
 }
 
