@@ -8,8 +8,17 @@ use super::state::Addressing;
 use super::transaction::{Transaction, unexplained};
 
 impl Transaction<'_> {
-    /// The first bytes of a file, which is the current one afterwards. At most `length` of them.
+    /// The first bytes of a file, which is the current one afterwards. At most `length` of them. No file that we
+    /// read is empty where it exists: an answer without data is asked for again once, because a torn one looks
+    /// like that.
     pub(super) fn read_start(&mut self, file: FileId, length: usize) -> Result<Vec<u8>, Error> {
+        match self.read_start_once(file, length)? {
+            bytes if bytes.is_empty() => self.read_start_once(file, length),
+            bytes => Ok(bytes),
+        }
+    }
+
+    fn read_start_once(&mut self, file: FileId, length: usize) -> Result<Vec<u8>, Error> {
         if self.state.form.reading != Addressing::Long {
             let response = self.send(Command::read_short(file, length))?;
             if response.status.proves_the_form() {

@@ -51,6 +51,9 @@ struct Held {
     card: Option<JpkiCard>,
     /// The card could not be opened.
     sick: Option<Failing>,
+    /// The last exchange got no answer: the next connection resets the card first. It may have lost its power
+    /// without pcscd noticing, and answers nothing until then.
+    unanswered: bool,
 }
 
 /// A card that cannot be opened, though it may be ours.
@@ -218,12 +221,12 @@ impl Reader {
             _ => BUSY_PATIENCE,
         };
         let opened = self
-            .connect_and_open(patience)
+            .connect_and_open(patience, false)
             .or_else(|error| match error {
                 // Contactless cards fail like this when they have just been laid down.
                 Error::Pcsc(pcsc::Error::Failed(cause)) => {
-                    debug!("{}: opened again after: {cause}", self.name);
-                    self.connect_and_open(patience)
+                    debug!("{}: opened again after a reset: {cause}", self.name);
+                    self.connect_and_open(patience, true)
                 }
                 other => Err(other),
             });
@@ -241,6 +244,7 @@ impl Reader {
                     number,
                     card: Some(card),
                     sick: None,
+                    unanswered: false,
                 };
                 *self.known.lock() = Known::Ours(Arc::clone(&inserted));
                 // C_Finalize may have begun while the card was opened.
@@ -274,19 +278,24 @@ impl Reader {
         }
     }
 
-    fn connect_and_open(&self, patience: Duration) -> Result<(JpkiCard, CardInfo)> {
-        JpkiCard::open(self.connect(patience)?, &self.roles)
+    fn connect_and_open(&self, patience: Duration, reset: bool) -> Result<(JpkiCard, CardInfo)> {
+        JpkiCard::open(self.connect(patience, reset)?, &self.roles)
     }
 
-    /// `patience`: how long to wait for a program that holds the card for itself.
-    fn connect(&self, patience: Duration) -> Result<Box<dyn Channel>> {
+    /// `patience`: how long to wait for a program that holds the card for itself. `reset`: the card is reset.
+    fn connect(&self, patience: Duration, reset: bool) -> Result<Box<dyn Channel>> {
         let began = Instant::now();
-        loop {
+        let mut channel = loop {
             match self.transport.connect(&self.name) {
                 Err(pcsc::Error::Busy) if began.elapsed() < patience => thread::sleep(BUSY_PAUSE),
-                connected => return Ok(connected?),
+                connected => break connected?,
             }
+        };
+        if reset {
+            debug!("{}: the card is reset", self.name);
+            channel.reset()?;
         }
+        Ok(channel)
     }
 
     /// Does something with the card, if it is still the one that was inserted then.
@@ -302,10 +311,14 @@ impl Reader {
         if self.look()?.is_none() || !self.holds(inserted) || held.number != inserted.number {
             return Err(pcsc::Error::Removed.into());
         }
+        let held = &mut *held;
         let card = held.card.as_mut().ok_or(pcsc::Error::Removed)?;
-        let result = self.attach(card).and_then(|()| work(card));
+        let result = self
+            .attach(card, std::mem::take(&mut held.unanswered))
+            .and_then(|()| work(card));
         inserted.note(card);
         if let Err(error) = &result {
+            held.unanswered = matches!(error, Error::Pcsc(pcsc::Error::Failed(_)));
             self.react(error, card);
         }
         result.map_err(|error| match error {
@@ -315,9 +328,9 @@ impl Reader {
         })
     }
 
-    fn attach(&self, card: &mut JpkiCard) -> Result<()> {
+    fn attach(&self, card: &mut JpkiCard, reset: bool) -> Result<()> {
         if !card.is_attached() {
-            card.attach(self.connect(BUSY_PATIENCE)?);
+            card.attach(self.connect(BUSY_PATIENCE, reset)?);
         }
         Ok(())
     }

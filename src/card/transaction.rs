@@ -384,9 +384,11 @@ impl<'a> Transaction<'a> {
         if !by_select || !self.leave() {
             return false;
         }
-        self.state.left_selected = self
-            .send(Command::select_jpki())
-            .is_ok_and(|response| response.status == StatusWord::Ok);
+        // Without an answer the card may have lost its power unseen: a power-down brings it back.
+        let Ok(response) = self.send(Command::select_jpki()) else {
+            return false;
+        };
+        self.state.left_selected = response.status == StatusWord::Ok;
         match self.verified {
             Some(role) if self.state.closing == Closing::Unproved && self.state.left_selected => {
                 self.prove_closed(role)

@@ -109,6 +109,13 @@ pub trait Channel: Send {
     /// As [`Channel::begin`].
     fn power_up(&mut self) -> Result<(), Error>;
 
+    /// Resets a card that may have lost its power or its field without the reader noticing: it answers nothing
+    /// until then. The next transaction does not take it for a reset by another program.
+    ///
+    /// # Errors
+    /// As [`Channel::begin`].
+    fn reset(&mut self) -> Result<(), Error>;
+
     /// Ends the connection. Dropping it leaves the card as it is.
     fn disconnect(self: Box<Self>, disposition: Disposition);
 }

@@ -206,7 +206,7 @@ impl Channel for Connection {
                 }
                 Err((card, pcsc::Error::ResetCard | pcsc::Error::UnpoweredCard)) => {
                     was_reset = true;
-                    reconnect(card)?;
+                    reconnect(card, pcsc::Disposition::LeaveCard)?;
                     card
                 }
                 Err((_, error)) => return Err(error.into()),
@@ -234,7 +234,13 @@ impl Channel for Connection {
     }
 
     fn power_up(&mut self) -> Result<(), Error> {
-        Ok(reconnect(self.card.as_mut().ok_or(Error::Removed)?)?)
+        let card = self.card.as_mut().ok_or(Error::Removed)?;
+        Ok(reconnect(card, pcsc::Disposition::LeaveCard)?)
+    }
+
+    fn reset(&mut self) -> Result<(), Error> {
+        let card = self.card.as_mut().ok_or(Error::Removed)?;
+        Ok(reconnect(card, pcsc::Disposition::ResetCard)?)
     }
 
     fn disconnect(mut self: Box<Self>, disposition: Disposition) {
@@ -242,10 +248,9 @@ impl Channel for Connection {
     }
 }
 
-/// Takes note of a reset, and powers a card that has no power.
-fn reconnect(card: &mut Card) -> Result<(), pcsc::Error> {
-    let leave = pcsc::Disposition::LeaveCard;
-    patiently(|| card.reconnect(ShareMode::Shared, Protocols::ANY, leave))
+/// Takes note of a reset, and powers a card that has no power. `first`: what is done with the card before.
+fn reconnect(card: &mut Card, first: pcsc::Disposition) -> Result<(), pcsc::Error> {
+    patiently(|| card.reconnect(ShareMode::Shared, Protocols::ANY, first))
 }
 
 impl From<Disposition> for pcsc::Disposition {

@@ -292,6 +292,7 @@ impl Transport for Bounded {
 enum Request {
     IsAlive(SyncSender<Result<bool, Error>>),
     PowerUp(SyncSender<Result<(), Error>>),
+    Reset(SyncSender<Result<(), Error>>),
     Begin(Duration, SyncSender<Result<bool, Error>>),
     Transmit(Zeroizing<Vec<u8>>, SyncSender<Result<Vec<u8>, Error>>),
     End(Disposition, SyncSender<Result<(), Error>>),
@@ -315,6 +316,7 @@ fn serve(
         match request {
             Request::IsAlive(reply) => drop(reply.send(channel.is_alive())),
             Request::PowerUp(reply) => drop(reply.send(channel.power_up())),
+            Request::Reset(reply) => drop(reply.send(channel.reset())),
             Request::Begin(limit, reply) => match channel.begin(limit) {
                 Ok(exchange) => match reply.send(Ok(exchange.was_reset())) {
                     Ok(()) => transact(exchange, requests),
@@ -412,6 +414,10 @@ impl Channel for Link {
 
     fn power_up(&mut self) -> Result<(), Error> {
         self.call(QUESTION_LIMIT, Request::PowerUp)
+    }
+
+    fn reset(&mut self) -> Result<(), Error> {
+        self.call(QUESTION_LIMIT, Request::Reset)
     }
 
     fn disconnect(self: Box<Self>, disposition: Disposition) {

@@ -31,6 +31,7 @@ pub(crate) fn all() -> Vec<Fault> {
         M::ResetAfter,
         M::PowerCycledBefore,
         M::PowerCycledAfter,
+        M::PowerLostBefore,
         M::OtherApplicationBefore,
         answer(0x6F00),
         after(0x6F00),
@@ -106,6 +107,7 @@ impl Fault {
                 | M::ResetAfter
                 | M::PowerCycledBefore
                 | M::PowerCycledAfter
+                | M::PowerLostBefore
                 | M::OtherApplicationBefore
                 | M::OtherCommandBefore(_),
             ) => match code {

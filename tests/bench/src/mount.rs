@@ -133,6 +133,10 @@ impl Channel for Mount {
         Ok(())
     }
 
+    fn reset(&mut self) -> std::result::Result<(), Error> {
+        Ok(())
+    }
+
     fn disconnect(self: Box<Self>, _: Disposition) {}
 }
 

@@ -202,6 +202,7 @@ impl VirtualReader {
         let _bus = self.bus();
         let mut state = self.state();
         let atr = state.card().ok_or(Gone)?.power_on();
+        state.mute = false;
         state.resets += 1;
         state.record(Event::PowerOn(atr.clone()));
         Ok(atr)
@@ -211,6 +212,7 @@ impl VirtualReader {
     pub fn power_off(&self) {
         let _bus = self.bus();
         let mut state = self.state();
+        state.mute = false;
         if let Some(card) = state.card() {
             card.power_off();
             state.resets += 1;
@@ -227,6 +229,7 @@ impl VirtualReader {
         let _bus = self.bus();
         let mut state = self.state();
         let atr = state.card().ok_or(Gone)?.warm_reset();
+        state.mute = false;
         state.resets += 1;
         state.record(Event::WarmReset(atr.clone()));
         Ok(atr)

@@ -193,6 +193,11 @@ impl Channel for Line {
         self.begin(Duration::ZERO).map(|_| ())
     }
 
+    fn reset(&mut self) -> Result<(), Error> {
+        let mut talk = self.begin(Duration::ZERO)?;
+        talk.end(Disposition::PowerDown)
+    }
+
     fn disconnect(self: Box<Self>, _: Disposition) {}
 }
 

@@ -2,7 +2,7 @@
 
 use crate::common::{AUTH, Fixture, SIGN, Template};
 use cryptoki_sys::*;
-use jpki_card_simulator::Card;
+use jpki_card_simulator::{Card, Misbehaviour};
 
 #[test]
 fn searches_send_no_apdu() {
@@ -55,6 +55,59 @@ fn certificate_is_read_once_per_insertion() {
     assert!(first > 0);
     let (again, second) = fixture.apdus(|| fixture.attribute(session, ca, CKA_VALUE).unwrap());
     assert_eq!((value, second), (again, 0));
+}
+
+#[test]
+fn torn_answer_while_opening_changes_no_token() {
+    let whole = Fixture::plastic();
+    let (expected, opening) = whole.apdus(|| whole.token_info(AUTH).unwrap());
+    let objects = |fixture: &Fixture| {
+        let session = fixture.logged_in(AUTH);
+        fixture.signature(session).unwrap();
+        fixture.find(session, &Template::new()).unwrap().len()
+    };
+    let all = objects(&whole);
+    drop(whole);
+    for position in 1..=opening {
+        let fixture = Fixture::plastic();
+        fixture
+            .reader()
+            .misbehave(position, Misbehaviour::AnswerAfter(vec![0x90, 0x00]));
+        // A torn answer in the middle of a certificate is told; the next look is good.
+        let info = fixture
+            .token_info(AUTH)
+            .or_else(|_| fixture.token_info(AUTH));
+        let info = info.unwrap();
+        assert_eq!(info.serialNumber, expected.serialNumber, "at {position}");
+        assert_eq!(info.model, expected.model, "at {position}");
+        assert_eq!(objects(&fixture), all, "at {position}");
+    }
+}
+
+#[test]
+fn card_that_lost_its_power_unseen_is_reset_once() {
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
+    fixture.signature(session).unwrap();
+    // Another program keeps pcscd from taking the power of a card that nobody uses.
+    let _other = fixture.other_client();
+    fixture.reader().misbehave(1, Misbehaviour::PowerLostBefore);
+    let key = fixture.private_key(session);
+    let data = Fixture::signature(&fixture, session);
+    assert_eq!(
+        data.unwrap_err(),
+        CKR_DEVICE_ERROR,
+        "a signature is not repeated"
+    );
+    assert_eq!(fixture.signature(session).unwrap().len(), 256);
+    assert_eq!(fixture.private_key(session), key);
+    assert_eq!(fixture.tries(), (3, 5));
+
+    // While it is opened, nothing is seen of it.
+    fixture.take_out();
+    fixture.put_back();
+    fixture.reader().misbehave(2, Misbehaviour::PowerLostBefore);
+    fixture.signature(fixture.logged_in(AUTH)).unwrap();
 }
 
 #[test]

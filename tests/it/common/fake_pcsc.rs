@@ -264,6 +264,14 @@ impl Channel for Link {
         Ok(())
     }
 
+    fn reset(&mut self) -> Result<(), Error> {
+        let transaction = self.begin()?;
+        let reset = transaction.link.place.reader.warm_reset();
+        transaction.link.resets = transaction.link.place.reader.resets();
+        transaction.leave();
+        reset.map(|_| ()).map_err(|_| Error::Removed)
+    }
+
     fn disconnect(self: Box<Self>, disposition: Disposition) {
         if disposition == Disposition::PowerDown && self.check().is_ok() {
             self.place.reader.power_off();
@@ -285,7 +293,7 @@ impl Transaction<'_> {
         let answer = self.link.place.reader.exchange(command);
         answer.map_err(|_| match self.link.check() {
             Err(error) => error,
-            Ok(()) => Error::Removed,
+            Ok(()) => Error::Failed("no answer".to_owned()),
         })
     }
 

@@ -227,6 +227,10 @@ impl Channel for PanickingChannel {
         self.0.power_up()
     }
 
+    fn reset(&mut self) -> Result<(), Error> {
+        self.0.reset()
+    }
+
     fn disconnect(self: Box<Self>, disposition: Disposition) {
         self.0.disconnect(disposition);
     }

@@ -96,6 +96,10 @@ impl Channel for HangingChannel {
         self.0.power_up()
     }
 
+    fn reset(&mut self) -> Result<(), Error> {
+        self.0.reset()
+    }
+
     fn disconnect(self: Box<Self>, disposition: Disposition) {
         self.0.disconnect(disposition);
     }

@@ -17,6 +17,9 @@ pub enum Misbehaviour {
     PowerCycledBefore,
     /// The card loses power and gets it back after it answered.
     PowerCycledAfter,
+    /// The card loses its power or its field before the command reaches it, and the reader does not notice: no
+    /// answer comes until the card is reset. (Not through vpcd, which drops a card that does not answer.)
+    PowerLostBefore,
     /// Another program selects another application before the command.
     OtherApplicationBefore,
     /// Another program sends a command of its own before the command.
@@ -56,6 +59,7 @@ impl Misbehaviour {
         "reset-after",
         "power-cycled-before",
         "power-cycled-after",
+        "power-lost-before",
         "other-application-before",
         "other-command-before HEX",
         "answer-instead HEX",
@@ -89,6 +93,7 @@ impl Misbehaviour {
             ("reset-after", None) => Some(Self::ResetAfter),
             ("power-cycled-before", None) => Some(Self::PowerCycledBefore),
             ("power-cycled-after", None) => Some(Self::PowerCycledAfter),
+            ("power-lost-before", None) => Some(Self::PowerLostBefore),
             ("other-application-before", None) => Some(Self::OtherApplicationBefore),
             ("other-command-before", Some(hex)) => from_hex(hex).map(Self::OtherCommandBefore),
             ("answer-instead", Some(hex)) => from_hex(hex).map(Self::AnswerInstead),
@@ -139,6 +144,7 @@ impl Misbehaviour {
             | Self::ResetAfter
             | Self::PowerCycledBefore
             | Self::PowerCycledAfter
+            | Self::PowerLostBefore
             | Self::OtherApplicationBefore
             | Self::OtherCommandBefore(_)
             | Self::Delay(_) => {}

@@ -16,6 +16,8 @@ pub(super) struct State {
     pub(super) resets: u64,
     pub(super) apdus: u64,
     pub(super) timing: Timing,
+    /// The card answers nothing until it is reset.
+    pub(super) mute: bool,
     pub(super) plan: Plan,
     pub(super) log: Log,
 }
@@ -44,6 +46,15 @@ impl State {
             if let Misbehaviour::Delay(delay) = misbehaviour {
                 takes = takes.saturating_add(*delay);
             }
+        }
+        if self.mute {
+            return Outcome {
+                card,
+                insertion: self.present(),
+                answer: None,
+                takes,
+                misbehaviours,
+            };
         }
         let executes = misbehaviours.iter().all(Misbehaviour::executes);
         let signature = self.timing.signature;
@@ -87,6 +98,12 @@ impl State {
             }
             Misbehaviour::PowerCycledBefore => {
                 self.resets += 1;
+                if let Some(card) = self.card() {
+                    card.power_on();
+                }
+            }
+            Misbehaviour::PowerLostBefore => {
+                self.mute = true;
                 if let Some(card) = self.card() {
                     card.power_on();
                 }
