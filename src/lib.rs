@@ -22,7 +22,7 @@
 //! 4. the login of a `cryptoki::slot::Slot`
 //! 5. the card of a [`card::reader::Reader`]
 //!
-//! No thread is started, no callback called, nothing done in the background. `ARCHITECTURE.md` says more.
+//! Threads carry PC/SC calls and nothing else; no callback is called. `ARCHITECTURE.md` says more.
 
 pub mod card;
 pub mod config;

@@ -52,56 +52,56 @@ impl Command {
         pin.write_to(&mut self.0).then_some(self)
     }
 
-    /// SELECT the JPKI application, without an answer (jpki-card.md, 3.1).
+    /// SELECT the JPKI application, without an answer (docs/card.md, 3.1).
     pub(super) fn select_jpki() -> Command {
         Command::header(0x00, 0xA4, 0x04, 0x0C).data(&JPKI_AID)
     }
 
-    /// SELECT the Issuer Security Domain: leave JPKI, which forgets both PINs (jpki-card.md, 3.1).
+    /// SELECT the Issuer Security Domain: leave JPKI, which forgets both PINs (docs/card.md, 3.1).
     pub(super) fn leave_jpki() -> Command {
         Command::header(0x00, 0xA4, 0x04, 0x0C).data(&ISSUER_SECURITY_DOMAIN_AID)
     }
 
-    /// SELECT an EF under the current application (jpki-card.md, 3.1).
+    /// SELECT an EF under the current application (docs/card.md, 3.1).
     pub(super) fn select_file(file: FileId) -> Command {
         Command::header(0x00, 0xA4, 0x02, 0x0C).data(&file.long())
     }
 
-    /// READ BINARY of a file by its short identifier, from its start; makes it the current EF (jpki-card.md, 3.2).
+    /// READ BINARY of a file by its short identifier, from its start; makes it the current EF (docs/card.md, 3.2).
     pub(super) fn read_short(file: FileId, length: usize) -> Command {
         Command::header(0x00, READ_BINARY, file.short(), 0x00).le(le(length))
     }
 
-    /// READ BINARY of the current EF, offset below 32768 (jpki-card.md, 3.2).
+    /// READ BINARY of the current EF, offset below 32768 (docs/card.md, 3.2).
     pub(super) fn read(offset: u16, length: usize) -> Command {
         let [high, low] = offset.to_be_bytes();
         Command::header(0x00, READ_BINARY, high & 0x7F, low).le(le(length))
     }
 
     /// VERIFY without data: how many tries are left? Costs none. Exactly four bytes: a fifth was
-    /// answered 6700 (jpki-card.md, 3.3).
+    /// answered 6700 (docs/card.md, 3.3).
     pub(super) fn tries_left(reference: u8) -> Command {
         Command::header(0x00, VERIFY, 0x00, reference)
     }
 
-    /// VERIFY (jpki-card.md, 3.3).
+    /// VERIFY (docs/card.md, 3.3).
     pub(super) fn verify(reference: u8, pin: &Pin) -> Option<Command> {
         Command::header(0x00, VERIFY, 0x00, reference).pin(pin)
     }
 
-    /// CHANGE REFERENCE DATA, new value only (jpki-card.md, 3.4).
+    /// CHANGE REFERENCE DATA, new value only (docs/card.md, 3.4).
     pub(super) fn change(reference: u8, new: &Pin) -> Option<Command> {
         Command::header(0x00, CHANGE, 0x01, reference).pin(new)
     }
 
-    /// COMPUTE DIGITAL SIGNATURE (jpki-card.md, 3.5).
+    /// COMPUTE DIGITAL SIGNATURE (docs/card.md, 3.5).
     pub(super) fn sign(scheme: Scheme, reference: u8, input: &[u8]) -> Command {
         Command::header(0x80, 0x2A, scheme.p1(), reference)
             .data(input)
             .le(LE_256)
     }
 
-    /// GET CHALLENGE, 1 to 256 bytes (jpki-card.md, 3.6).
+    /// GET CHALLENGE, 1 to 256 bytes (docs/card.md, 3.6).
     pub(super) fn challenge(length: usize) -> Command {
         Command::header(0x00, GET_CHALLENGE, 0x00, 0x00).le(le(length))
     }
@@ -181,7 +181,7 @@ impl fmt::Debug for Response {
     }
 }
 
-/// SW1-SW2, named where we act on it; what it means depends on the command (jpki-card.md, section 4).
+/// SW1-SW2, named where we act on it; what it means depends on the command (docs/card.md, section 4).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum StatusWord {
     /// 9000.

@@ -3,30 +3,30 @@
 
 use crate::card::pin::Shape;
 
-/// AID of 公的個人認証AP, the JPKI application (jpki-card.md, 1.2: confirmed).
+/// AID of 公的個人認証AP, the JPKI application (docs/card.md, 1.2: confirmed).
 pub const JPKI_AID: [u8; 10] = [0xD3, 0x92, 0xF0, 0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01];
 
 /// AID of the Issuer Security Domain. To select it is to leave the JPKI application, and that clears
-/// both PINs' verified state (jpki-card.md, 3.1: tested on a card by one author).
+/// both PINs' verified state (docs/card.md, 3.1: tested on a card by one author).
 pub const ISSUER_SECURITY_DOMAIN_AID: [u8; 7] = [0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00];
 
-/// The most that one READ BINARY gives (jpki-card.md, 3.2).
+/// The most that one READ BINARY gives (docs/card.md, 3.2).
 pub const READ_LENGTH: usize = 256;
 
-/// The most that a certificate can be. Known ones have 1301 to 1758 bytes (jpki-card.md, 2.2); a header
+/// The most that a certificate can be. Known ones have 1301 to 1758 bytes (docs/card.md, 2.2); a header
 /// that claims more than this is nonsense.
 pub const MAX_CERTIFICATE_LENGTH: usize = 4096;
 
-/// The longest data of scheme [`Scheme::Pkcs1`], in bytes (jpki-card.md, 3.5).
+/// The longest data of scheme [`Scheme::Pkcs1`], in bytes (docs/card.md, 3.5).
 pub const MAX_PKCS1_INPUT: usize = 245;
 
-/// Input of scheme [`Scheme::Pss`]: a SHA-256 value, in bytes (jpki-card.md, 3.5).
+/// Input of scheme [`Scheme::Pss`]: a SHA-256 value, in bytes (docs/card.md, 3.5).
 pub const PSS_INPUT: usize = 32;
 
-/// Salt of scheme [`Scheme::Pss`], in bytes (jpki-card.md, 3.5: inferred from a verifier that insists on it).
+/// Salt of scheme [`Scheme::Pss`], in bytes (docs/card.md, 3.5: inferred from a verifier that insists on it).
 pub const PSS_SALT: usize = 32;
 
-/// GET CHALLENGE gives 1 to so many bytes (jpki-card.md, 3.6).
+/// GET CHALLENGE gives 1 to so many bytes (docs/card.md, 3.6).
 pub const MAX_CHALLENGE: usize = 256;
 
 /// What the two keys, PINs and certificates of the card are for.
@@ -50,7 +50,7 @@ impl Role {
         }
     }
 
-    /// What its PIN looks like (jpki-card.md, section 5).
+    /// What its PIN looks like (docs/card.md, section 5).
     pub const fn pin_shape(self) -> Shape {
         match self {
             Role::Authentication => Shape::FourDigits,
@@ -58,7 +58,7 @@ impl Role {
         }
     }
 
-    /// Tries of a PIN that was right the last time (jpki-card.md, section 5).
+    /// Tries of a PIN that was right the last time (docs/card.md, section 5).
     pub const fn max_tries(self) -> u8 {
         match self {
             Role::Authentication => 3,
@@ -66,7 +66,7 @@ impl Role {
         }
     }
 
-    /// EF of the PIN (jpki-card.md, section 2).
+    /// EF of the PIN (docs/card.md, section 2).
     pub const fn pin(self) -> FileId {
         match self {
             Role::Authentication => FileId(0x18),
@@ -74,7 +74,7 @@ impl Role {
         }
     }
 
-    /// EF of the private key (jpki-card.md, section 2).
+    /// EF of the private key (docs/card.md, section 2).
     pub const fn key(self) -> FileId {
         match self {
             Role::Authentication => FileId(0x17),
@@ -92,12 +92,12 @@ impl Role {
 }
 
 /// An elementary file. All of them have identifiers from 0001 to 001E, each of which is its short
-/// identifier too (jpki-card.md, section 2: measured by one author).
+/// identifier too (docs/card.md, section 2: measured by one author).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileId(u8);
 
 impl FileId {
-    /// トークン情報: label, manufacturer, model, serial number (jpki-card.md, 2.1).
+    /// トークン情報: label, manufacturer, model, serial number (docs/card.md, 2.1).
     pub const TOKEN_INFORMATION: FileId = FileId(0x06);
 
     /// As SELECT wants it, two bytes.
@@ -134,7 +134,7 @@ impl CertificateFile {
         CertificateFile::SignatureAuthority,
     ];
 
-    /// Its EF (jpki-card.md, section 2: confirmed).
+    /// Its EF (docs/card.md, section 2: confirmed).
     pub const fn id(self) -> FileId {
         match self {
             CertificateFile::Signature => FileId(0x01),
@@ -155,7 +155,7 @@ impl CertificateFile {
     }
 }
 
-/// How the card pads what it signs: P1 of COMPUTE DIGITAL SIGNATURE (jpki-card.md, 3.5).
+/// How the card pads what it signs: P1 of COMPUTE DIGITAL SIGNATURE (docs/card.md, 3.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// PKCS#1 v1.5, block type 1, over the caller's bytes as they are.
@@ -174,7 +174,7 @@ impl Scheme {
     }
 }
 
-/// What kind of thing speaks JPKI in the reader, told by the label in EF 0006 (jpki-card.md, section 7).
+/// What kind of thing speaks JPKI in the reader, told by the label in EF 0006 (docs/card.md, section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The plastic My Number card, `JPKIAPICCTOKEN2`, and whatever has no label that we know.

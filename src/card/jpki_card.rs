@@ -357,7 +357,7 @@ const TURN: Duration = Duration::from_secs(30);
 /// How long a question waits for it: a program that lists its tokens must not hang.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// So much of EF 0006 tells what we want of it, in bytes: label, manufacturer, model, serial number (jpki-card.md,
+/// So much of EF 0006 tells what we want of it, in bytes: label, manufacturer, model, serial number (docs/card.md,
 /// 2.1). The rest is the same on every card that was published.
 const TOKEN_INFORMATION_LENGTH: usize = 96;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::platform::LockedPage;
 use sha2::{Digest, Sha256};
 
-/// The longest PIN of the card: 16 characters (jpki-card.md, section 5).
+/// The longest PIN of the card: 16 characters (docs/card.md, section 5).
 pub const MAX_LENGTH: usize = 16;
 
 /// A block of SHA-256, in bytes.
@@ -13,7 +13,7 @@ const BLOCK: usize = 64;
 
 /// What a PIN must look like before it may reach the card. The card's own two shapes have nothing
 /// in common, so a PIN that was meant for the other token is always recognised
-/// (jpki-card.md, section 5).
+/// (docs/card.md, section 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// 利用者証明用暗証番号: exactly four digits.

@@ -40,7 +40,7 @@ impl Transaction<'_> {
     }
 
     /// A whole DER object from the start of a file, cut at its own length: what follows it in the
-    /// file is filler (jpki-card.md, 2.2). That there is no such file is said for sure.
+    /// file is filler (docs/card.md, 2.2). That there is no such file is said for sure.
     pub(super) fn read_der(&mut self, file: FileId) -> Result<Vec<u8>, Error> {
         let mut bytes = match self.read_start(file, READ_LENGTH) {
             Err(Error::FileAbsent) => {

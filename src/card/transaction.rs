@@ -68,7 +68,7 @@ impl<'a> Transaction<'a> {
 
     /// Makes sure that the JPKI application is selected, and that it is still the same card. Where we
     /// left the application selected, one READ proves both; whatever else it is answered, the
-    /// application is selected first. Selecting it again keeps what was verified (jpki-card.md,
+    /// application is selected first. Selecting it again keeps what was verified (docs/card.md,
     /// section 5).
     pub(super) fn select(&mut self) -> Result<(), Error> {
         if std::mem::take(&mut self.state.left_selected) {
@@ -83,7 +83,7 @@ impl<'a> Transaction<'a> {
             }
         }
         let response = self.send(Command::select_jpki())?;
-        // The first command after power-up was once seen answered 6F00 (jpki-card.md, 1).
+        // The first command after power-up was once seen answered 6F00 (docs/card.md, 1).
         let response = match response.status {
             StatusWord::Other(0x6F00) => self.send(Command::select_jpki())?,
             _ => response,

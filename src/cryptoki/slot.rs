@@ -161,7 +161,7 @@ impl Slot {
     pub(crate) fn always_authenticate(&self) -> bool {
         match self.policy.always_authenticate {
             // The signature key binds its holder by law; the card itself asks once only
-            // (jpki-card.md, section 5), so this is policy.
+            // (docs/card.md, section 5), so this is policy.
             AlwaysAuthenticate::Auto => self.role == Role::Signature,
             AlwaysAuthenticate::Yes => true,
             AlwaysAuthenticate::No => false,

@@ -23,7 +23,7 @@ const EVENT_LIMIT: Duration = Duration::from_secs(3600);
 /// Pause before a service that does not answer is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-/// Bits of the key when no certificate could be read to tell (jpki-card.md, section 6).
+/// Bits of the key when no certificate could be read to tell (docs/card.md, section 6).
 const KEY_BITS: u32 = 2048;
 
 impl Module {
@@ -326,7 +326,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// As OpenSC calls them, so that scripts go on working (product.md, section 2).
+/// As OpenSC calls them, so that scripts written for it go on working.
 fn token_label(role: Role) -> &'static str {
     match role {
         Role::Authentication => "JPKI (User Authentication PIN)",

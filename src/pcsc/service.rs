@@ -16,7 +16,7 @@ use super::{
 };
 
 /// How long a card that somebody else has just powered off may refuse to be connected. pcscd 1.9 was
-/// measured to need up to 0.7 s (architecture.md, "What pcscd 1.9 does").
+/// measured to need up to 0.7 s (docs/pcscd.md).
 const UNPOWERED_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Between two attempts meanwhile.

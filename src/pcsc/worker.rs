@@ -32,7 +32,7 @@ const SLICE: Duration = Duration::from_millis(50);
 /// go of their contexts, which takes pcscd less than a millisecond.
 const ENDING_LIMIT: Duration = Duration::from_millis(300);
 
-/// libpcsclite keeps a buffer of 64 KiB on the stack.
+/// A program that locks all its memory (mlockall) pays for the whole stack of a thread. libpcsclite needs a few KiB.
 const STACK: usize = 512 * 1024;
 
 /// A transport whose calls have a time limit. A thread that is late is left behind; its reader answers

@@ -212,3 +212,61 @@ fn the_list_of_locks_is_that_of_the_code() {
         assert!(read(file).contains(words), "{file}: {words}");
     }
 }
+
+#[test]
+fn parts_lie_in_levels_without_circles() {
+    let arrows: BTreeSet<(String, String)> = sources()
+        .iter()
+        .filter(|source| !["lib", "bin"].contains(&source.part()))
+        .flat_map(|source| {
+            let part = source.part().to_owned();
+            source
+                .names()
+                .into_iter()
+                .map(move |name| (part.clone(), name))
+        })
+        .filter(|(part, name)| part != name)
+        .collect();
+    let mut left: BTreeSet<&str> = FLOORS.into_iter().chain(LEAVES).collect();
+    let mut levels = 0;
+    while !left.is_empty() {
+        let stands_on = |part: &str| {
+            let below = arrows.iter().filter(|(from, _)| from == part);
+            below.filter(|(_, to)| left.contains(to.as_str())).count()
+        };
+        let lowest: Vec<&str> = left
+            .iter()
+            .copied()
+            .filter(|it| stands_on(it) == 0)
+            .collect();
+        assert!(!lowest.is_empty(), "a circle in {left:?}");
+        left.retain(|part| !lowest.contains(part));
+        levels += 1;
+    }
+    println!("{levels} levels, {} arrows", arrows.len());
+    assert!(levels <= 5, "{levels} levels");
+    assert!(arrows.len() <= 13, "{arrows:?}");
+}
+
+#[test]
+fn comments_name_pages_that_are_here() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    collect(&root.join("src"), &mut files);
+    collect(&root.join("tests"), &mut files);
+    let mut pages = 0;
+    for file in files.iter().filter(|file| !file.ends_with("layering.rs")) {
+        for line in fs::read_to_string(file).unwrap().lines() {
+            let Some((_, comment)) = line.split_once("//") else {
+                continue;
+            };
+            let end = |c: char| !(c.is_ascii_alphanumeric() || "._-/".contains(c));
+            for page in comment.split(end).filter(|word| word.ends_with(".md")) {
+                let here = [root, file.parent().unwrap()].map(|it| it.join(page).exists());
+                assert!(here.contains(&true), "{}: {page}", file.display());
+                pages += 1;
+            }
+        }
+    }
+    assert!(pages > 40, "only {pages}");
+}

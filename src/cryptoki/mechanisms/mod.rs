@@ -141,7 +141,7 @@ impl MechanismSet {
 }
 
 /// `CK_RSA_PKCS_PSS_PARAMS` of the only PSS that the card does, in the host's byte order
-/// (PKCS#11 3.2, 6.1.9; jpki-card.md, 3.5).
+/// (PKCS#11 3.2, 6.1.9; docs/card.md, 3.5).
 fn pss_parameter() -> Vec<u8> {
     let salt = PSS_SALT as CK_ULONG;
     [CKM_SHA256, CKG_MGF1_SHA256, salt]

@@ -193,7 +193,7 @@ impl TokenObject {
         }
     }
 
-    /// As OpenSC calls them, so that scripts go on working (product.md, section 2).
+    /// As OpenSC calls them, so that scripts written for it go on working.
     fn label(self) -> String {
         let role = match self {
             TokenObject::Profile(id) => return format!("PKCS#11 profile {id}"),

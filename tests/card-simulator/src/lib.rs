@@ -10,7 +10,7 @@
 //!
 //! The program `jpki-card-simulator` puts a [`VirtualReader`] behind a real pcscd. Both uses share every line of this library.
 //!
-//! "Section N" in the documentation of an item is a section of the fact sheet `jpki-card.md` the simulator was built from.
+//! "Section N" in the documentation of an item is a section of `docs/card.md`.
 
 #![forbid(unsafe_code)]
 
