@@ -31,7 +31,7 @@ pub struct Config {
     pub slots: Slots,
     /// May a login spend the last try of a PIN?
     pub last_try: LastTry,
-    /// Which keys want their PIN for each signature.
+    /// Which keys want their PIN for each signature; ask [`Config::always_authenticate_here`].
     pub always_authenticate: AlwaysAuthenticate,
     /// Where a login lives between two calls.
     pub login_state: LoginState,
@@ -114,6 +114,17 @@ impl Config {
             CaCertificates::Auto => !program::is_openssh(&self.program),
             CaCertificates::On => true,
             CaCertificates::Off => false,
+        }
+    }
+
+    /// Which keys want their PIN for each signature in this program: never [`AlwaysAuthenticate::Auto`] in one that
+    /// does not log in for each use.
+    pub fn always_authenticate_here(&self) -> AlwaysAuthenticate {
+        match self.always_authenticate {
+            AlwaysAuthenticate::Auto if program::logs_in_once(&self.program) => {
+                AlwaysAuthenticate::No
+            }
+            setting => setting,
         }
     }
 

@@ -38,6 +38,35 @@ pub(super) fn is_openssh(program: &str) -> bool {
     OPENSSH.contains(&program)
 }
 
+/// Does it fail at a key that wants its PIN for each use (`CKA_ALWAYS_AUTHENTICATE`)?
+pub(super) fn logs_in_once(program: &str) -> bool {
+    let is_version = |rest: &str| rest.chars().all(|c| c.is_ascii_digit() || c == '.');
+    LOG_IN_ONCE.contains(&program)
+        || INTERPRETERS
+            .iter()
+            .any(|name| program.strip_prefix(name).is_some_and(is_version))
+}
+
+/// Programs that were seen to fail at the second signature of a login, or at the first one, when the key wants
+/// its PIN for each (`tests/consumers/run`, docs/consumers.md).
+const LOG_IN_ONCE: &[&str] = &[
+    // SunPKCS11 logs in once for a token and signs no second time: `java`, and tools with a launcher of their own.
+    "java",
+    "javaw",
+    "jarsigner",
+    "keytool",
+    // libp11 asks at the terminal for each use, whatever PIN it was given, and fails without one.
+    "openssl",
+    "osslsigncode",
+    // An agent has nobody to ask.
+    "ssh-agent",
+    "ssh-pkcs11-helper",
+];
+
+/// Interpreters, whose names end with a version: PyKCS11 signs once for each login. python-pkcs11 and pyHanko, which
+/// can log in for a use, work with and without.
+const INTERPRETERS: &[&str] = &["python", "pypy"];
+
 /// Names of executables, not of packages or start scripts: Google Chrome and most things made of
 /// Chromium run as `chrome`. The scripts' names are here for builds that keep them.
 const BROWSERS: &[&str] = &[

@@ -53,14 +53,17 @@ impl Slot {
             return Err(Rv::UserNotLoggedIn.into());
         }
         let on_card = matches!(login.key, KeyAccess::OnCard);
-        login.key = KeyAccess::Spent;
+        let needed = self.always_authenticate();
+        if needed {
+            login.key = KeyAccess::Spent;
+        }
         // With `login_state = "card"` too, the PIN is kept for the one operation: a key that wants its
         // PIN for each use gains nothing from a card that is left open meanwhile.
-        let result = self.authenticate(&mut login, inserted, given, false);
-        if on_card && result.is_err() {
+        let result = self.authenticate(&mut login, inserted, given, on_card && !needed);
+        if on_card && needed && result.is_err() {
             self.leave_card(inserted);
         }
-        if let Err(Error::Card(card::Error::PinLocked)) = result {
+        if matches!(&result, Err(error) if error.rv() == Rv::PinLocked) {
             // PKCS#11 3.2, 4.9: this also logs the user out.
             self.clear(&mut login);
         }

@@ -38,12 +38,10 @@ pub struct Module {
     pub(super) slots: RwLock<Vec<Arc<Slot>>>,
     /// Lock 2.
     pub(super) sessions: Mutex<BTreeMap<CK_SESSION_HANDLE, Arc<Session>>>,
-    /// Lock 2. Objects that sessions made; with the slot that they belong to.
-    pub(super) session_objects: Mutex<BTreeMap<CK_OBJECT_HANDLE, (CK_SLOT_ID, SessionObject)>>,
+    /// Lock 2. Objects that sessions made.
+    pub(super) session_objects: Mutex<BTreeMap<CK_OBJECT_HANDLE, KeptObject>>,
     /// Lock 2. The handles of token objects, made when they are first found.
     pub(super) token_objects: Mutex<BTreeMap<CK_OBJECT_HANDLE, TokenHandle>>,
-    /// The next handle, of whatever kind: none is ever used again.
-    pub(super) next_handle: AtomicU64,
     /// `C_Finalize` has begun: waits end.
     pub(super) closing: AtomicBool,
     /// What ends the waits for events.
@@ -54,11 +52,25 @@ pub struct Module {
     pub(super) trouble: Mutex<Option<PcscError>>,
 }
 
-/// A token object belongs to a slot and to one insertion of a card.
+/// The next handle, of whatever kind. None is ever used again in this process, also after `C_Finalize`: a stale
+/// one must not be valid on another token.
+static NEXT_HANDLE: AtomicU64 = AtomicU64::new(1);
+
+/// An object that a session made.
+pub(super) struct KeptObject {
+    pub(super) slot: CK_SLOT_ID,
+    /// See [`Slot::login_of`].
+    pub(super) login: Option<u64>,
+    pub(super) object: SessionObject,
+}
+
+/// A token object belongs to a slot, to one insertion of a card and, when it is private, to one login.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct TokenHandle {
     pub(super) slot: CK_SLOT_ID,
     pub(super) insertion: u64,
+    /// See [`Slot::login_of`].
+    pub(super) login: Option<u64>,
     pub(super) object: TokenObject,
 }
 
@@ -94,7 +106,6 @@ impl Module {
             sessions: Mutex::default(),
             session_objects: Mutex::default(),
             token_objects: Mutex::default(),
-            next_handle: AtomicU64::new(1),
             closing: AtomicBool::new(false),
             waits: Mutex::default(),
             waiting: AtomicU64::new(0),
@@ -201,7 +212,7 @@ impl Module {
         drop(sessions);
         self.session_objects
             .lock()
-            .retain(|_, (_, object)| !dead.contains(&object.session));
+            .retain(|_, kept| !dead.contains(&kept.object.session));
         for slot in self
             .slots
             .read()
@@ -216,6 +227,6 @@ impl Module {
     }
 
     pub(super) fn fresh_handle(&self) -> CK_ULONG {
-        self.next_handle.fetch_add(1, Ordering::Relaxed) as CK_ULONG
+        NEXT_HANDLE.fetch_add(1, Ordering::Relaxed) as CK_ULONG
     }
 }

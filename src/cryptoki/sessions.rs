@@ -56,7 +56,7 @@ impl Module {
         drop(sessions);
         self.session_objects
             .lock()
-            .retain(|_, (_, object)| object.session != handle);
+            .retain(|_, kept| kept.object.session != handle);
         if last {
             end_login(&session);
         }
@@ -79,7 +79,7 @@ impl Module {
         });
         self.session_objects
             .lock()
-            .retain(|_, (slot, _)| *slot != id);
+            .retain(|_, kept| kept.slot != id);
         if let Some(session) = closed.first() {
             end_login(session);
         }
@@ -202,9 +202,6 @@ impl Module {
             CKU_CONTEXT_SPECIFIC => {
                 let mut operations = session.operations.lock();
                 let authenticated = operations.authenticated()?;
-                if !session.slot.always_authenticate() {
-                    return Err(Rv::OperationNotInitialized.into());
-                }
                 // What an earlier call gave is over, whatever comes of this one.
                 *authenticated = None;
                 let given = pin.ok_or(Rv::ArgumentsBad)?;
@@ -257,7 +254,7 @@ impl Module {
         }
         self.session_objects
             .lock()
-            .retain(|_, (slot, object)| *slot != session.slot.id || !object.is_private());
+            .retain(|_, kept| kept.slot != session.slot.id || !kept.object.is_private());
         Ok(())
     }
 

@@ -35,7 +35,7 @@ impl Policy {
         Policy {
             last_try: config.last_try,
             login_state: config.login_state,
-            always_authenticate: config.always_authenticate,
+            always_authenticate: config.always_authenticate_here(),
             offer: MechanismSet {
                 pss: config.pss,
                 sha1: config.sha1,
@@ -59,6 +59,8 @@ pub(crate) struct Slot {
     /// Number of the insertion that is logged in, 0 for none: the same as in `login`, for those who
     /// only want to know and must not wait for a signature.
     pub(super) logged_in: AtomicU64,
+    /// How many logins have ended: handles of private objects are good for one of them.
+    pub(super) logins_ended: AtomicU64,
     /// Number of the insertion of which [`Message::CardStaysOpen`] was last told.
     stays_open_told: AtomicU64,
     /// Something happened that `C_WaitForSlotEvent` has not told yet.
@@ -107,6 +109,7 @@ impl Slot {
             policy,
             login: Mutex::default(),
             logged_in: AtomicU64::new(0),
+            logins_ended: AtomicU64::new(0),
             stays_open_told: AtomicU64::new(0),
             event: AtomicBool::new(false),
         }
@@ -146,6 +149,17 @@ impl Slot {
     /// Is the user logged in to this insertion? Never waits.
     pub(crate) fn is_logged_in(&self, inserted: &Insertion) -> bool {
         self.logged_in.load(Ordering::Acquire) == inserted.number()
+    }
+
+    /// The login that a handle made now belongs to: `None` for a public object. After that login the handle of a
+    /// private object stays invalid, also when the user logs in again (PKCS#11, 5.6.9).
+    pub(crate) fn login_of(&self, private: bool) -> Option<u64> {
+        private.then(|| self.logins_ended.load(Ordering::Acquire))
+    }
+
+    /// Is a handle of that login still good?
+    pub(crate) fn is_of_now(&self, login: Option<u64>) -> bool {
+        login.is_none() || login == self.login_of(true)
     }
 
     /// What the token signs with, at the moment.
@@ -313,6 +327,7 @@ impl Slot {
     pub(super) fn clear(&self, login: &mut Login) {
         login.key = KeyAccess::Closed;
         login.epoch += 1;
+        self.logins_ended.fetch_add(1, Ordering::AcqRel);
         self.logged_in.store(0, Ordering::Release);
     }
 

@@ -100,3 +100,43 @@ fn what_the_system_adds_to_a_name_is_taken_away() {
     assert_eq!(plain_name(".-wrapped"), "");
     assert!(!program_name().is_empty());
 }
+
+#[test]
+fn programs_that_log_in_once_have_no_key_that_wants_its_pin_each_time() {
+    for once in [
+        "java",
+        "openssl",
+        "osslsigncode",
+        "ssh-agent",
+        "python3",
+        "python3.11",
+        "python",
+        "pypy3",
+    ] {
+        assert_eq!(
+            of(once).always_authenticate_here(),
+            AlwaysAuthenticate::No,
+            "{once}"
+        );
+        let set = Config {
+            always_authenticate: AlwaysAuthenticate::Yes,
+            ..of(once)
+        };
+        assert_eq!(set.always_authenticate_here(), AlwaysAuthenticate::Yes);
+    }
+    for other in [
+        "",
+        "pkcs11-tool",
+        "certutil",
+        "thunderbird",
+        "node",
+        "pythonista",
+        "ssh",
+    ] {
+        assert_eq!(
+            of(other).always_authenticate_here(),
+            AlwaysAuthenticate::Auto,
+            "{other}"
+        );
+    }
+}

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use cryptoki_sys::*;
 use log::debug;
 
-use crate::cryptoki::module::{Module, Object, TokenHandle};
+use crate::cryptoki::module::{KeptObject, Module, Object, TokenHandle};
 use crate::cryptoki::objects::session::{SessionObject, copy_of};
 use crate::cryptoki::objects::token::{TokenContext, TokenObject, objects_of};
 use crate::cryptoki::objects::{Attribute, AttributeAnswer, Template};
@@ -55,18 +55,16 @@ impl Module {
             let wanted =
                 object != TokenObject::CardInformation || template.has_class(CKO_HW_FEATURE);
             if wanted && self.matches(session, object, &context, template)? {
-                found.push_back(self.handle_of(session, object));
+                found.push_back(self.handle_of(session, object, &context));
             }
         }
-        let logged_in = session.is_logged_in();
         let objects = self.session_objects.lock();
-        let own = objects.iter().filter(|(_, (slot, object))| {
-            *slot == session.slot.id
-                && (logged_in || !object.is_private())
-                && template
-                    .0
+        let own = objects.iter().filter(|(_, kept)| {
+            let wanted = &template.0;
+            sees(session, kept)
+                && wanted
                     .iter()
-                    .all(|wanted| object.attribute(wanted.kind).matches(&wanted.value))
+                    .all(|it| kept.object.attribute(it.kind).matches(&it.value))
         });
         found.extend(own.map(|(handle, _)| *handle));
         Ok(found)
@@ -127,17 +125,26 @@ impl Module {
         }))
     }
 
-    /// The handle of a token object: the same one each time, until the card is taken out.
-    fn handle_of(&self, session: &Session, object: TokenObject) -> CK_OBJECT_HANDLE {
+    /// The handle of a token object: the same one each time, until the card is taken out or the login ends.
+    fn handle_of(
+        &self,
+        session: &Session,
+        object: TokenObject,
+        context: &TokenContext,
+    ) -> CK_OBJECT_HANDLE {
+        let slot = &session.slot;
         let wanted = TokenHandle {
-            slot: session.slot.id,
+            slot: slot.id,
             insertion: session.inserted.number(),
+            login: slot.login_of(object.is_private(context)),
             object,
         };
         let mut handles = self.token_objects.lock();
         if let Some((handle, _)) = handles.iter().find(|&(_, known)| *known == wanted) {
             return *handle;
         }
+        // Those of earlier logins will never be good again.
+        handles.retain(|_, known| known.slot != slot.id || slot.is_of_now(known.login));
         let handle = self.fresh_handle();
         handles.insert(handle, wanted);
         handle
@@ -179,8 +186,9 @@ impl Module {
         let known = self.token_objects.lock().get(&handle).copied();
         if let Some(known) = known {
             let context = session.slot.context(&session.inserted);
-            let here =
-                known.slot == session.slot.id && known.insertion == session.inserted.number();
+            let here = known.slot == session.slot.id
+                && known.insertion == session.inserted.number()
+                && session.slot.is_of_now(known.login);
             if here && self.visible(session, &context).contains(&known.object) {
                 return Ok(Object::Token(known.object));
             }
@@ -188,11 +196,7 @@ impl Module {
         }
         let objects = self.session_objects.lock();
         match objects.get(&handle) {
-            Some((slot, object))
-                if *slot == session.slot.id && (session.is_logged_in() || !object.is_private()) =>
-            {
-                Ok(Object::Session(object.clone()))
-            }
+            Some(kept) if sees(session, kept) => Ok(Object::Session(kept.object.clone())),
             _ => Err(Rv::ObjectHandleInvalid.into()),
         }
     }
@@ -236,7 +240,7 @@ impl Module {
         match self.object(&session, object)? {
             Object::Token(_) => Err(Rv::ActionProhibited.into()),
             Object::Session(_) => match self.session_objects.lock().get_mut(&object) {
-                Some((_, object)) => object.set(changes),
+                Some(kept) => kept.object.set(changes),
                 None => Err(Rv::ObjectHandleInvalid.into()),
             },
         }
@@ -303,9 +307,12 @@ impl Module {
         if object.is_private() && !session.is_logged_in() {
             return Err(Rv::UserNotLoggedIn.into());
         }
-        self.session_objects
-            .lock()
-            .insert(handle, (session.slot.id, object));
+        let kept = KeptObject {
+            slot: session.slot.id,
+            login: session.slot.login_of(object.is_private()),
+            object,
+        };
+        self.session_objects.lock().insert(handle, kept);
         Ok(handle)
     }
 
@@ -347,6 +354,14 @@ impl Module {
             Object::Token(_) => Ok(CK_UNAVAILABLE_INFORMATION),
         }
     }
+}
+
+/// May a session see this object of a session?
+fn sees(session: &Session, kept: &KeptObject) -> bool {
+    let slot = &session.slot;
+    kept.slot == slot.id
+        && slot.is_of_now(kept.login)
+        && (session.is_logged_in() || !kept.object.is_private())
 }
 
 /// One attribute of a token object, the certificate read if need be.

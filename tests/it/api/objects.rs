@@ -2,7 +2,7 @@
 
 use crate::common::config::CaCertificates;
 use crate::common::module::vendor;
-use crate::common::{AUTH, Fixture, PIN, SIGN, Template};
+use crate::common::{AUTH, Fixture, PASSWORD, PIN, SIGN, Template};
 use cryptoki_sys::*;
 
 /// Class, ID and label of what is found, in the order of the alphabet, without the profiles.
@@ -243,6 +243,19 @@ fn private_handles_are_invalid_after_logout() {
         let told = fixture.attribute(session, object, CKA_SUBJECT);
         assert_eq!(told, Err(CKR_OBJECT_HANDLE_INVALID));
     }
+    // Nor does a new login make them valid (PKCS#11, 5.6.9), with the last session closed in between or not.
+    fixture.login(session, CKU_USER, PASSWORD).unwrap();
+    let again = fixture.private_key(session);
+    assert_ne!(again, key);
+    for object in [certificate, key] {
+        let told = fixture.attribute(session, object, CKA_CLASS);
+        assert_eq!(told, Err(CKR_OBJECT_HANDLE_INVALID));
+    }
+    fixture.close_session(session).unwrap();
+    let session = fixture.logged_in(SIGN);
+    let told = fixture.attribute(session, again, CKA_CLASS);
+    assert_eq!(told, Err(CKR_OBJECT_HANDLE_INVALID));
+    fixture.logout(session).unwrap();
     // The certificate holds name and address: it is not found after the logout.
     let found = fixture.find(
         session,

@@ -64,13 +64,9 @@ fn each_setting_of_always_authenticate() {
         // The session's state does not change by that.
         assert_eq!(fixture.state(session), Ok(CKS_RW_USER_FUNCTIONS));
         fixture.sign_init(session, &usual(), key).unwrap();
+        // A key that does not want it takes it all the same: the program cannot know.
         let again = fixture.login(session, CKU_CONTEXT_SPECIFIC, pin);
-        assert_eq!(again.is_ok(), always, "{at}");
-        assert_eq!(
-            again.err(),
-            (!always).then_some(CKR_OPERATION_NOT_INITIALIZED),
-            "{at}"
-        );
+        assert_eq!(again, Ok(()), "{at}");
         assert!(fixture.sign(session, b"3").is_ok(), "{at}");
     }
 }
@@ -264,6 +260,7 @@ fn login_state_card_signs_in_two_apdus_and_keeps_no_pin() {
     // A change of the PIN keeps it.
     fixture.login(session, CKU_USER, PIN).unwrap();
     fixture.set_pin(session, PIN, b"5678").unwrap();
+    let key = fixture.private_key(session);
     assert!(fixture.signature(session).is_ok());
     assert_eq!(
         fixture.set_pin(session, PIN, b"1111"),
@@ -274,6 +271,53 @@ fn login_state_card_signs_in_two_apdus_and_keeps_no_pin() {
         Err(CKR_USER_NOT_LOGGED_IN)
     );
     assert!(!fixture.is_open());
+}
+
+#[test]
+fn context_login_for_a_key_that_does_not_want_it_changes_no_login() {
+    for login_state in [LoginState::Module, LoginState::Card] {
+        let fixture = Fixture::configured("plastic", |config| config.login_state = login_state);
+        let session = fixture.logged_in(AUTH);
+        let key = fixture.private_key(session);
+        assert_eq!(
+            fixture.login(session, CKU_CONTEXT_SPECIFIC, PIN),
+            Err(CKR_OPERATION_NOT_INITIALIZED)
+        );
+        fixture.sign_init(session, &usual(), key).unwrap();
+        assert_eq!(
+            fixture.login(session, CKU_CONTEXT_SPECIFIC, b"abcd"),
+            Err(CKR_PIN_INCORRECT)
+        );
+        fixture.login(session, CKU_CONTEXT_SPECIFIC, PIN).unwrap();
+        assert!(fixture.sign(session, b"data").is_ok());
+        for _ in 0..2 {
+            assert!(fixture.signature(session).is_ok(), "{login_state:?}");
+        }
+        assert_eq!(fixture.tries(), (3, 5));
+        fixture.finalize().unwrap();
+        assert!(!fixture.is_open());
+    }
+}
+
+#[test]
+fn context_login_refused_at_the_kept_last_try_logs_out() {
+    let fixture = Fixture::with("plastic");
+    let (session, key) = spent(&fixture);
+    // The right password has restored the tries: other clients spend them.
+    let mut client = fixture.other_client();
+    client.select_jpki();
+    for _ in 0..4 {
+        client.status(b"\x00\x20\x00\x9B\x06WRONG1");
+    }
+    drop(client);
+    std::thread::sleep(std::time::Duration::from_millis(80));
+    fixture.sign_init(session, &usual(), key).unwrap();
+    assert_eq!(
+        fixture.login(session, CKU_CONTEXT_SPECIFIC, PASSWORD),
+        Err(CKR_PIN_LOCKED)
+    );
+    assert_eq!(fixture.state(session), Ok(CKS_RW_PUBLIC_SESSION));
+    assert_eq!(fixture.tries(), (3, 1));
 }
 
 #[test]

@@ -310,6 +310,7 @@ fn login_state_card_leaves_it_open_until_the_login_ends() {
     fixture
         .login(session, CKU_USER, crate::common::PASSWORD)
         .unwrap();
+    let key = fixture.private_key(session);
     fixture.sign_init(session, &usual(), key).unwrap();
     assert_eq!(
         fixture.login(session, CKU_CONTEXT_SPECIFIC, b""),
