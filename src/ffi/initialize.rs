@@ -8,6 +8,7 @@ use cryptoki_sys::{
 use super::Argument;
 use super::input::In;
 use crate::cryptoki::rv::{Result, Rv};
+use crate::platform::GuardedRead;
 
 /// The arguments of `C_Initialize`.
 pub(super) struct InitializeArgs(In<CK_C_INITIALIZE_ARGS>);
@@ -56,10 +57,9 @@ impl InitializeArgs {
         if text.is_null() {
             return Ok(None);
         }
-        // Nothing is read behind the NUL.
-        // SAFETY: by the promise of `new`: a string that ends with NUL.
-        let bytes = (0..MAX_RESERVED).map(|i| unsafe { text.wrapping_add(i).read() });
-        let bytes: Vec<u8> = bytes.take_while(|&byte| byte != 0).collect();
+        // The standard promises NULL here, so that whatever else it is may be no pointer at all.
+        let memory = GuardedRead::new().ok_or(Rv::HostMemory)?;
+        let bytes = memory.string(text, MAX_RESERVED).ok_or(Rv::ArgumentsBad)?;
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 }
@@ -135,5 +135,11 @@ mod tests {
         let long = CString::new(vec![b'x'; MAX_RESERVED + 1]).unwrap();
         assert_eq!(text(&long).len(), MAX_RESERVED);
         assert_eq!(reserved(None).unwrap(), None);
+        for address in [1, 0x10, 0xdead_beef] {
+            let mut args = args([false; 4], 0, None);
+            args.pReserved = ptr::without_provenance_mut(address);
+            let refused = reserved(Some(&args)).unwrap_err();
+            assert_eq!(refused.rv(), Rv::ArgumentsBad);
+        }
     }
 }
