@@ -175,6 +175,17 @@ impl Operations {
         }
     }
 
+    /// Ends the message under way and not the process that it belongs to.
+    pub(crate) fn abandon_message(&mut self, flags: CK_FLAGS) {
+        if let (Some(signing), true) = (&mut self.message_sign, flags & CKF_MESSAGE_SIGN != 0) {
+            signing.message = None;
+        }
+        if let (Some(verifying), true) = (&mut self.message_verify, flags & CKF_MESSAGE_VERIFY != 0)
+        {
+            verifying.message = None;
+        }
+    }
+
     /// Where the signature under way keeps what `C_Login` gave it.
     ///
     /// # Errors

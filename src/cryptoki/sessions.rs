@@ -238,6 +238,14 @@ impl Module {
         self.login(handle, user, pin)
     }
 
+    /// Ends the message under way, for a call that failed on its arguments: `CKF_MESSAGE_SIGN` or
+    /// `CKF_MESSAGE_VERIFY`. The process of signing or verifying messages goes on.
+    pub(crate) fn abandon_message(&self, handle: CK_SESSION_HANDLE, flags: CK_FLAGS) {
+        if let Ok(session) = self.session(handle) {
+            session.operations.lock().abandon_message(flags);
+        }
+    }
+
     /// `C_Logout`. Operations with the private key end (PKCS#11 3.2, 5.6).
     ///
     /// # Errors

@@ -43,6 +43,14 @@ impl<T> InBytes<T> {
         }
     }
 
+    /// The bytes, or `None` for NULL, whatever the length beside it.
+    pub(super) fn unless_null(&self) -> Result<Option<&[u8]>> {
+        match self.data.is_null() {
+            true => Ok(None),
+            false => self.get().map(Some),
+        }
+    }
+
     /// The bytes, or `None` for NULL with length 0, where the standard makes that a difference: no
     /// PIN asks for a PIN pad, an empty one is wrong.
     pub(super) fn optional(&self) -> Result<Option<&[u8]>> {

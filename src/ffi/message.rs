@@ -3,7 +3,7 @@
 
 use std::ffi::c_void;
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_MESSAGE_SIGN, CKF_MESSAGE_VERIFY};
 
 use super::input::{InBytes, InMechanism};
 use super::output::{Buffer, OutBuf};
@@ -43,7 +43,10 @@ cryptoki! {
         let module = process::module_of(session)?;
         let signature = signature.open_if_asked();
         let room = signature.as_ref().map(Buffer::room);
-        let output = module.sign_message_next(session, parameter.get()?, part.get()?, room)?;
+        let given = parameter.get().and_then(|parameter| Ok((parameter, part.get()?)));
+        let (parameter, part) =
+            given.inspect_err(|_| module.abandon_message(session, CKF_MESSAGE_SIGN))?;
+        let output = module.sign_message_next(session, parameter, part, room)?;
         match (signature, output) {
             (Some(signature), Some(output)) => signature.give(output),
             _ => Ok(()),
@@ -84,7 +87,11 @@ cryptoki! {
         (part, part_len): InBytes, (signature, signature_len): InBytes,
     ) {
         let module = process::module_of(session)?;
-        let (parameter, part, signature) = (parameter.get()?, part.get()?, signature.optional()?);
+        let given = parameter.get().and_then(|parameter| {
+            Ok((parameter, part.get()?, signature.unless_null()?))
+        });
+        let (parameter, part, signature) =
+            given.inspect_err(|_| module.abandon_message(session, CKF_MESSAGE_VERIFY))?;
         module.verify_message_next(session, parameter, part, signature)
     }
 

@@ -46,10 +46,12 @@ impl Module {
     ) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
-        let digesting = under_way(&mut operations.digest)?;
-        if digesting.in_parts {
+        if under_way(&mut operations.digest)?.in_parts {
+            // C_Digest always ends the operation (5.12.2).
+            operations.digest = None;
             return Err(Rv::OperationActive.into());
         }
+        let digesting = under_way(&mut operations.digest)?;
         let length = digesting.hash.length();
         if !room.holds(length) {
             return Ok(Output::Length(length));

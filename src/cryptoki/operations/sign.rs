@@ -87,10 +87,12 @@ impl Module {
     ) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
-        let signing = under_way(&mut operations.sign)?;
-        if signing.in_parts {
+        if under_way(&mut operations.sign)?.in_parts {
+            // C_Sign always ends the operation (5.13.2): no signature of a part can follow by mistake.
+            operations.sign = None;
             return Err(Rv::OperationActive.into());
         }
+        let signing = under_way(&mut operations.sign)?;
         let length = signing.certificate.signature_length();
         if !room.holds(length) {
             return Ok(Output::Length(length));
@@ -201,7 +203,7 @@ impl Module {
         begin(&mut signing.message, || Ok(SignInput::new(signing.padding)))
     }
 
-    /// `C_SignMessageNext`. `room`: `None` when more parts follow.
+    /// `C_SignMessageNext`. `room`: `None` when more parts follow. An error ends the message.
     ///
     /// # Errors
     /// As [`Module::sign_message`].
@@ -215,7 +217,7 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let signing = under_way(&mut operations.message_sign)?;
-        no_parameter(parameter)?;
+        no_parameter(parameter).inspect_err(|_| signing.message = None)?;
         let message = under_way(&mut signing.message)?;
         let Some(room) = room else {
             message.update(part);

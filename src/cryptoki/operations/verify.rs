@@ -112,8 +112,8 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         not_given_first(under_way(&mut operations.verify)?)?;
-        not_in_parts(under_way(&mut operations.verify)?)?;
         let mut verifying = take(&mut operations.verify)?;
+        not_in_parts(&verifying)?;
         verifying.message.update(data);
         check(&verifying.key, verifying.message, signature)
     }
@@ -152,8 +152,8 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         given_first(under_way(&mut operations.verify)?)?;
-        not_in_parts(under_way(&mut operations.verify)?)?;
         let mut verifying = take(&mut operations.verify)?;
+        not_in_parts(&verifying)?;
         verifying.message.update(data);
         check_given(verifying)
     }
@@ -299,7 +299,7 @@ impl Module {
         })
     }
 
-    /// `C_VerifyMessageNext`. `signature`: `None` when more parts follow.
+    /// `C_VerifyMessageNext`. `signature`: `None` when more parts follow. An error ends the message.
     ///
     /// # Errors
     /// As [`Module::verify_message`].
@@ -313,7 +313,7 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let verifying = under_way(&mut operations.message_verify)?;
-        no_parameter(parameter)?;
+        no_parameter(parameter).inspect_err(|_| verifying.message = None)?;
         under_way(&mut verifying.message)?.update(part);
         match signature {
             None => Ok(()),
@@ -353,6 +353,7 @@ fn not_given_first(verifying: &Verifying) -> Result<()> {
         .ok_or(Rv::OperationNotInitialized.into())
 }
 
+/// The functions in one part always end the operation (5.15.2), so it is taken before this is asked.
 fn not_in_parts(verifying: &Verifying) -> Result<()> {
     (!verifying.in_parts)
         .then_some(())

@@ -304,20 +304,104 @@ fn other_keys_do_not_sign() {
     }
 }
 
+/// "Always terminates": no signature of another message than the program's can follow.
 #[test]
-fn sign_after_sign_update_is_refused() {
+fn single_part_call_after_an_update_ends_the_operation() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
     let key = fixture.private_key(session);
+    let public = fixture.public_key(session);
     let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+    let active = Err(CKR_OPERATION_ACTIVE);
+    let over = Err(CKR_OPERATION_NOT_INITIALIZED);
+    let before = fixture.counters().auth_signatures;
+
     fixture.sign_init(session, &rsa, key).unwrap();
     fixture.sign_update(session, b"data").unwrap();
-    assert_eq!(fixture.sign(session, b"data"), Err(CKR_OPERATION_ACTIVE));
-    fixture.sign_cancel(session).unwrap();
-    let over = fixture.sign_final(session);
-    assert_eq!(over, Err(CKR_OPERATION_NOT_INITIALIZED));
+    assert_eq!(fixture.sign_length(session, b"", None).0, active);
+    assert_eq!(fixture.sign_final(session).map(|_| ()), over);
     fixture.sign_init(session, &rsa, key).unwrap();
-    fixture.sign(session, b"data").unwrap();
+    fixture.sign_update(session, b"data").unwrap();
+    assert_eq!(fixture.sign(session, b"data").map(|_| ()), active);
+    assert_eq!(fixture.sign_final(session).map(|_| ()), over);
+    assert_eq!(fixture.counters().auth_signatures, before);
+
+    let sha = Mechanism::plain(CKM_SHA256);
+    fixture.digest_init(session, &sha).unwrap();
+    fixture.digest_update(session, b"data").unwrap();
+    assert_eq!(fixture.digest(session, b"data").map(|_| ()), active);
+    assert_eq!(fixture.digest_final(session).map(|_| ()), over);
+
+    let signature = fixture.signature(session).unwrap();
+    fixture.verify_init(session, &rsa, public).unwrap();
+    fixture.verify_update(session, b"data").unwrap();
+    assert_eq!(fixture.verify(session, b"data", &signature), active);
+    assert_eq!(fixture.verify_final(session, &signature), over);
+    fixture.sign_once(session, &rsa, key, b"data").unwrap();
+}
+
+#[test]
+fn error_in_a_part_of_a_message_ends_the_message() {
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
+    let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+    let (key, public) = (fixture.private_key(session), fixture.public_key(session));
+    let list = fixture.list;
+    fixture.message_sign_init(session, &rsa, key).unwrap();
+    fixture.message_verify_init(session, &rsa, public).unwrap();
+    for parameter in [false, true] {
+        let mut byte = 0;
+        // NULL with a length for the part; or a parameter, which our mechanisms do not have.
+        let given = match parameter {
+            true => (std::ptr::from_mut(&mut byte), 1, 0),
+            false => (std::ptr::null_mut(), 0, 4),
+        };
+        let (pointer, length, part) = given;
+        let code = match parameter {
+            true => CKR_MECHANISM_PARAM_INVALID,
+            false => CKR_ARGUMENTS_BAD,
+        };
+        let null: *mut CK_BYTE = std::ptr::null_mut();
+        fixture.sign_message_begin(session).unwrap();
+        // SAFETY: every pointer is NULL or good for its length, but for the part, which is never read.
+        let rv = unsafe {
+            list.C_SignMessageNext.unwrap()(
+                session,
+                pointer.cast(),
+                length,
+                null,
+                part,
+                null,
+                null.cast(),
+            )
+        };
+        assert_eq!(rv, code);
+        let next = fixture.sign_message_next(session, b"data");
+        assert_eq!(next, Err(CKR_OPERATION_NOT_INITIALIZED));
+
+        fixture.verify_message_begin(session).unwrap();
+        // SAFETY: as above.
+        let rv = unsafe {
+            list.C_VerifyMessageNext.unwrap()(session, pointer.cast(), length, null, part, null, 0)
+        };
+        assert_eq!(rv, code);
+        let next = fixture.verify_message_next(session, b"data", None);
+        assert_eq!(next, Err(CKR_OPERATION_NOT_INITIALIZED));
+    }
+    // A signature that is NULL means that more parts follow, whatever the length beside it.
+    let signature = fixture.sign_message(session, b"data").unwrap();
+    fixture.verify_message_begin(session).unwrap();
+    let mut part = *b"data";
+    let null: *mut CK_BYTE = std::ptr::null_mut();
+    // SAFETY: as above.
+    let rv = unsafe {
+        list.C_VerifyMessageNext.unwrap()(session, null.cast(), 0, part.as_mut_ptr(), 4, null, 256)
+    };
+    assert_eq!(rv, CKR_OK);
+    assert_eq!(
+        fixture.verify_message_next(session, b"", Some(&signature)),
+        Ok(())
+    );
 }
 
 #[test]
