@@ -70,6 +70,7 @@ mod object;
 mod output;
 mod process;
 mod random;
+mod return_codes;
 mod session;
 mod sign;
 mod slot;
@@ -129,13 +130,13 @@ fn guard(function: &'static str, body: impl FnOnce() -> Result<()>) -> CK_RV {
                 log::debug!("{function}: CKR_OK");
                 CKR_OK
             }
-            Err(Error::Rv(rv)) => {
-                log::debug!("{function}: {}", rv.name());
-                rv.code()
-            }
             Err(error) => {
-                log::debug!("{function}: {} ({error})", error.rv().name());
-                error.rv().code()
+                let rv = return_codes::listed(function, error.rv());
+                match error {
+                    Error::Rv(cause) if cause == rv => log::debug!("{function}: {}", rv.name()),
+                    cause => log::debug!("{function}: {} ({cause})", rv.name()),
+                }
+                rv.code()
             }
         }
     });

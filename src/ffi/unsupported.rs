@@ -23,24 +23,12 @@ macro_rules! unsupported {
             })
         }
     )*};
-    // Those that begin with a mechanism, which must be there.
-    ($rv:ident with a mechanism: $( $name:ident($($kind:ty),*); )*) => {$(
-        #[allow(non_snake_case, reason = "the name is the standard's")]
-        pub(super) extern "C" fn $name(
-            session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR $(, _: $kind)*
-        ) -> CK_RV {
-            guard(stringify!($name), || {
-                process::module_of(session)?;
-                Err(if mechanism.is_null() { Rv::ArgumentsBad } else { Rv::$rv }.into())
-            })
-        }
-    )*};
 }
 
 // 5.8 and 5.10: the keys sign, and nothing else.
-unsupported! { FunctionNotSupported with a mechanism:
-    C_EncryptInit(CK_OBJECT_HANDLE);
-    C_DecryptInit(CK_OBJECT_HANDLE);
+unsupported! { FunctionNotSupported:
+    C_EncryptInit(CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
+    C_DecryptInit(CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
 }
 unsupported! { FunctionNotSupported:
     C_Encrypt(CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR);
@@ -52,9 +40,9 @@ unsupported! { FunctionNotSupported:
 }
 
 // 5.9 and 5.11: the same, message by message.
-unsupported! { FunctionNotSupported with a mechanism:
-    C_MessageEncryptInit(CK_OBJECT_HANDLE);
-    C_MessageDecryptInit(CK_OBJECT_HANDLE);
+unsupported! { FunctionNotSupported:
+    C_MessageEncryptInit(CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
+    C_MessageDecryptInit(CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
 }
 unsupported! { FunctionNotSupported:
     C_EncryptMessage(
@@ -79,8 +67,8 @@ unsupported! { FunctionNotSupported:
 
 // 5.13: a signature with recovery would be the one that C_Sign makes with CKM_RSA_PKCS; nobody asks
 // for it under this name.
-unsupported! { FunctionNotSupported with a mechanism:
-    C_SignRecoverInit(CK_OBJECT_HANDLE);
+unsupported! { FunctionNotSupported:
+    C_SignRecoverInit(CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
 }
 unsupported! { FunctionNotSupported:
     C_SignRecover(CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR);
@@ -95,29 +83,29 @@ unsupported! { FunctionNotSupported:
 }
 
 // 5.18: the keys of a card are made by a municipality.
-unsupported! { FunctionNotSupported with a mechanism:
-    C_GenerateKey(CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR);
-    C_GenerateKeyPair(
+unsupported! { FunctionNotSupported:
+    C_GenerateKey(CK_MECHANISM_PTR, CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR);
+    C_GenerateKeyPair(CK_MECHANISM_PTR,
         CK_ATTRIBUTE_PTR, CK_ULONG, CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR,
         CK_OBJECT_HANDLE_PTR
     );
-    C_WrapKey(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG_PTR);
-    C_UnwrapKey(
+    C_WrapKey(CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG_PTR);
+    C_UnwrapKey(CK_MECHANISM_PTR,
         CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR
     );
-    C_DeriveKey(CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR);
-    C_WrapKeyAuthenticated(
+    C_DeriveKey(CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR);
+    C_WrapKeyAuthenticated(CK_MECHANISM_PTR,
         CK_OBJECT_HANDLE, CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR
     );
-    C_UnwrapKeyAuthenticated(
+    C_UnwrapKeyAuthenticated(CK_MECHANISM_PTR,
         CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_ATTRIBUTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG,
         CK_OBJECT_HANDLE_PTR
     );
-    C_EncapsulateKey(
+    C_EncapsulateKey(CK_MECHANISM_PTR,
         CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR,
         CK_OBJECT_HANDLE_PTR
     );
-    C_DecapsulateKey(
+    C_DecapsulateKey(CK_MECHANISM_PTR,
         CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR
     );
 }

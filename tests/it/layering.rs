@@ -243,7 +243,6 @@ fn parts_lie_in_levels_without_circles() {
         left.retain(|part| !lowest.contains(part));
         levels += 1;
     }
-    println!("{levels} levels, {} arrows", arrows.len());
     assert!(levels <= 5, "{levels} levels");
     assert!(arrows.len() <= 14, "{arrows:?}");
 }

@@ -9,6 +9,7 @@ mod null_pointers;
 mod objects;
 mod profiles;
 mod removal;
+mod return_codes;
 mod session_objects;
 mod sessions;
 mod sign;

@@ -338,9 +338,7 @@ fn hardware_feature_describes_the_card() {
         assert_eq!(number(vendor::CKA_JPKI_PIN_TRIES_MAX), 5);
         let end = vendor::CKA_JPKI_CERTIFICATE_END_DATE;
         assert_eq!(fixture.attribute(session, object, end), Ok(vec![]));
-        fixture
-            .login(session, CKU_USER, crate::common::PASSWORD)
-            .unwrap();
+        fixture.login(session, CKU_USER, PASSWORD).unwrap();
         let date = fixture.text(session, object, end).unwrap();
         assert!(date.len() == 8 && date.starts_with("20"), "{date}");
         // Only for those who ask for the class.
