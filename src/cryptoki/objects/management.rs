@@ -16,6 +16,7 @@ use crate::cryptoki::session::{Session, begin, take, under_way};
 /// Attributes that a copy of a token's certificate or public key takes along.
 const COPIED: &[CK_ATTRIBUTE_TYPE] = &[
     CKA_CLASS,
+    CKA_TOKEN,
     CKA_PRIVATE,
     CKA_LABEL,
     CKA_COPYABLE,
@@ -34,6 +35,8 @@ const COPIED: &[CK_ATTRIBUTE_TYPE] = &[
     CKA_VERIFY_RECOVER,
     CKA_MODULUS,
     CKA_PUBLIC_EXPONENT,
+    CKA_PUBLIC_KEY_INFO,
+    CKA_ALLOWED_MECHANISMS,
 ];
 
 impl Module {
@@ -256,9 +259,6 @@ impl Module {
         template: Template,
     ) -> Result<CK_OBJECT_HANDLE> {
         let session = self.session(handle)?;
-        if template.value(CKA_TOKEN) == Some(&[CK_TRUE]) && !session.read_write {
-            return Err(Rv::SessionReadOnly.into());
-        }
         self.keep(&session, |new| {
             SessionObject::create(handle, template, &session_unique_id(new))
         })

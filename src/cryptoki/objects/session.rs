@@ -151,6 +151,21 @@ impl Class {
         Err(Rv::AttributeValueInvalid.into())
     }
 
+    /// May `C_SetAttributeValue` change it? The label of any object; of certificates and keys what 4.6 and 4.7
+    /// allow; a data object's own three (4.5).
+    fn may_change(&self, kind: CK_ATTRIBUTE_TYPE) -> bool {
+        let is = |attributes: &'static [_]| std::ptr::eq(self.attributes, attributes);
+        match kind {
+            CKA_LABEL => true,
+            CKA_APPLICATION | CKA_OBJECT_ID | CKA_VALUE => is(DATA),
+            CKA_ID => !is(DATA),
+            CKA_ISSUER | CKA_SERIAL_NUMBER => is(CERTIFICATE),
+            CKA_START_DATE | CKA_END_DATE | CKA_DERIVE | CKA_ENCRYPT | CKA_VERIFY
+            | CKA_VERIFY_RECOVER | CKA_WRAP | CKA_ENCAPSULATE => is(PUBLIC_KEY),
+            _ => false,
+        }
+    }
+
     fn form(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<ValueKind> {
         let all = COMMON.iter().chain(self.attributes);
         all.copied()
@@ -221,18 +236,7 @@ impl SessionObject {
         }
         let class = Class::of(&Template(self.attributes.clone()))?;
         check_values(&class, &changes)?;
-        // PKCS#11 3.2: the label of any object; of certificates and keys what 4.6 and 4.7 allow.
-        // A data object's own three may change too (4.5).
-        let data = std::ptr::eq(class.attributes, DATA);
-        let changeable = |kind| match kind {
-            CKA_LABEL => true,
-            CKA_APPLICATION | CKA_OBJECT_ID | CKA_VALUE => data,
-            CKA_ID | CKA_ISSUER | CKA_SERIAL_NUMBER | CKA_START_DATE | CKA_END_DATE => !data,
-            CKA_DERIVE | CKA_ENCRYPT | CKA_VERIFY | CKA_VERIFY_RECOVER | CKA_WRAP
-            | CKA_ENCAPSULATE => !data,
-            _ => false,
-        };
-        if !changes.0.iter().all(|change| changeable(change.kind)) {
+        if !changes.0.iter().all(|change| class.may_change(change.kind)) {
             return Err(Rv::AttributeReadOnly.into());
         }
         for change in changes.0 {
@@ -268,19 +272,33 @@ impl SessionObject {
             .sum()
     }
 
-    /// The key, if it is one that may verify.
+    /// Is it a public key?
+    pub(crate) fn is_public_key(&self) -> bool {
+        let class = self.attribute(CKA_CLASS);
+        class.matches(&CKO_PUBLIC_KEY.to_ne_bytes())
+    }
+
+    /// The key, if it is one that may verify by this mechanism.
     ///
     /// # Errors
-    /// `CKR_KEY_HANDLE_INVALID`, `CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_KEY_SIZE_RANGE`.
-    pub(crate) fn verifying_key(&self, usage: CK_ATTRIBUTE_TYPE) -> Result<rsa::PublicKey> {
-        if !self
-            .attribute(CKA_CLASS)
-            .matches(&CKO_PUBLIC_KEY.to_ne_bytes())
-        {
+    /// `CKR_KEY_HANDLE_INVALID`, `CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_KEY_SIZE_RANGE`; `CKR_MECHANISM_INVALID` for
+    /// a mechanism that its `CKA_ALLOWED_MECHANISMS` leaves out.
+    pub(crate) fn verifying_key(
+        &self,
+        usage: CK_ATTRIBUTE_TYPE,
+        mechanism: CK_MECHANISM_TYPE,
+    ) -> Result<rsa::PublicKey> {
+        if !self.is_public_key() {
             return Err(Rv::KeyHandleInvalid.into());
         }
         if !self.flag(usage) {
             return Err(Rv::KeyFunctionNotPermitted.into());
+        }
+        if let Answer::Value(allowed) = self.attribute(CKA_ALLOWED_MECHANISMS) {
+            let wanted = mechanism.to_ne_bytes();
+            if !allowed.chunks(wanted.len()).any(|one| one == wanted) {
+                return Err(Rv::MechanismInvalid.into());
+            }
         }
         self.public_key()
     }
@@ -301,10 +319,7 @@ impl SessionObject {
     /// Adds what follows from other attributes.
     fn derive(&mut self, unique: &str) -> Result<()> {
         self.put(CKA_UNIQUE_ID, Answer::bytes(unique));
-        if self
-            .attribute(CKA_CLASS)
-            .matches(&CKO_PUBLIC_KEY.to_ne_bytes())
-        {
+        if self.is_public_key() {
             let key = self.public_key().map_err(|_| Rv::AttributeValueInvalid)?;
             let bits = rsa::traits::PublicKeyParts::n(&key).bit_width_vartime();
             self.put(CKA_MODULUS_BITS, Answer::number(bits.into()));
@@ -369,14 +384,18 @@ pub(crate) fn copy_of(
             .form(attribute.kind)
             .is_some_and(|form| !matches!(form, Derived))
             && attribute.kind != CKA_TRUSTED
-            && attribute.kind != CKA_TOKEN
     });
-    let copyable = attributes
-        .iter()
-        .any(|a| a.kind == CKA_COPYABLE && a.value == [CK_TRUE]);
     for change in changes.0 {
-        let becomes_copyable = change.kind == CKA_COPYABLE && change.value == [CK_TRUE];
-        if change.kind == CKA_CLASS || (becomes_copyable && !copyable) {
+        let same = attributes
+            .iter()
+            .any(|it| it.kind == change.kind && it.value == change.value);
+        // PKCS#11 3.2, 4.1.3: these may change in a copy, besides what C_SetAttributeValue may change.
+        let in_copies = match change.kind {
+            CKA_TOKEN | CKA_PRIVATE | CKA_MODIFIABLE | CKA_DESTROYABLE => true,
+            CKA_COPYABLE => change.value == [CK_FALSE],
+            kind => class.may_change(kind),
+        };
+        if class.form(change.kind).is_some() && !same && !in_copies {
             return Err(Rv::AttributeReadOnly.into());
         }
         put(&mut attributes, change);

@@ -60,7 +60,7 @@ impl Module {
                 Ok(certificate.ok_or(Rv::KeyHandleInvalid)?)
             }
             Object::Token(TokenObject::PublicKey(_)) => Err(Rv::KeyFunctionNotPermitted.into()),
-            Object::Session(object) if object.verifying_key(CKA_VERIFY).is_ok() => {
+            Object::Session(object) if object.is_public_key() => {
                 Err(Rv::KeyFunctionNotPermitted.into())
             }
             Object::Token(_) | Object::Session(_) => Err(Rv::KeyHandleInvalid.into()),

@@ -55,7 +55,7 @@ impl Module {
             |operations| &mut operations.verify,
             |mechanism| {
                 let padding = self.verifying_padding(&session, mechanism)?;
-                let key = self.verifying_key(&session, key, CKA_VERIFY)?;
+                let key = self.verifying_key(&session, key, CKA_VERIFY, mechanism.kind)?;
                 if let Some(signature) = signature {
                     check_length(&key, signature)?;
                 }
@@ -79,6 +79,7 @@ impl Module {
         session: &Session,
         key: CK_OBJECT_HANDLE,
         usage: CK_ATTRIBUTE_TYPE,
+        mechanism: CK_MECHANISM_TYPE,
     ) -> Result<rsa::PublicKey> {
         match self
             .object(session, key)
@@ -95,7 +96,7 @@ impl Module {
             }
             Object::Token(TokenObject::PrivateKey(_)) => Err(Rv::KeyFunctionNotPermitted.into()),
             Object::Token(_) => Err(Rv::KeyHandleInvalid.into()),
-            Object::Session(object) => object.verifying_key(usage),
+            Object::Session(object) => object.verifying_key(usage, mechanism),
         }
     }
 
@@ -202,7 +203,9 @@ impl Module {
             mechanism,
             |operations| &mut operations.verify_recover,
             |mechanism| match self.verifying_padding(&session, mechanism)? {
-                Padding::Pkcs1 => self.verifying_key(&session, key, CKA_VERIFY_RECOVER),
+                Padding::Pkcs1 => {
+                    self.verifying_key(&session, key, CKA_VERIFY_RECOVER, mechanism.kind)
+                }
                 Padding::HashedPkcs1(_) | Padding::Pss | Padding::HashedPss => {
                     Err(Rv::MechanismInvalid.into())
                 }
@@ -248,7 +251,7 @@ impl Module {
             |operations| &mut operations.message_verify,
             |mechanism| {
                 let padding = self.verifying_padding(&session, mechanism)?;
-                let key = self.verifying_key(&session, key, CKA_VERIFY)?;
+                let key = self.verifying_key(&session, key, CKA_VERIFY, mechanism.kind)?;
                 Ok(MessageVerifying {
                     key,
                     padding,

@@ -1,6 +1,6 @@
 //! Objects that a program creates, copies, changes and destroys (PKCS#11 3.2, 5.7).
 
-use crate::common::{AUTH, Fixture, PIN, SIGN, Template};
+use crate::common::{AUTH, Fixture, Mechanism, PIN, SIGN, Template};
 use cryptoki_sys::*;
 
 fn data(label: &str) -> Template {
@@ -117,7 +117,8 @@ fn invalid_templates_are_refused() {
     }
     let read_only = fixture.open_session(AUTH, false).unwrap();
     let made = fixture.create_object(read_only, &data("x").flag(CKA_TOKEN, true));
-    assert_eq!(made, Err(CKR_SESSION_READ_ONLY));
+    // PKCS#11, 5.1.6: before CKR_SESSION_READ_ONLY.
+    assert_eq!(made, Err(CKR_TOKEN_WRITE_PROTECTED));
     fixture.create_object(session, &key).unwrap();
 }
 
@@ -127,7 +128,11 @@ fn session_object_is_copied() {
     let session = fixture.open(AUTH);
     let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]);
     let on_card = fixture.find_one(session, &template);
+    // What is on the token stays there without a word of another kind.
     let label = Template::new().text(CKA_LABEL, "copy");
+    let made = fixture.copy_object(session, on_card, &label);
+    assert_eq!(made, Err(CKR_TOKEN_WRITE_PROTECTED));
+    let label = label.flag(CKA_TOKEN, false);
     let copy = fixture.copy_object(session, on_card, &label).unwrap();
     assert_eq!(fixture.text(session, copy, CKA_LABEL).unwrap(), "copy");
     assert_eq!(fixture.flag(session, copy, CKA_TOKEN), Ok(false));
@@ -137,6 +142,7 @@ fn session_object_is_copied() {
         CKA_ISSUER,
         CKA_SERIAL_NUMBER,
         CKA_ID,
+        CKA_PUBLIC_KEY_INFO,
     ] {
         assert_eq!(
             fixture.attribute(session, copy, kind),
@@ -151,10 +157,47 @@ fn session_object_is_copied() {
     let made = fixture.copy_object(session, copy, &to_token);
     assert_eq!(made, Err(CKR_TOKEN_WRITE_PROTECTED));
 
+    for change in [
+        Template::new().bytes(CKA_VALUE, b"another certificate"),
+        Template::new().bytes(CKA_SUBJECT, b"somebody else"),
+        Template::new().number(CKA_CLASS, CKO_DATA),
+    ] {
+        let made = fixture.copy_object(session, copy, &change);
+        assert_eq!(made, Err(CKR_ATTRIBUTE_READ_ONLY), "{change:?}");
+    }
+    let key = fixture.public_key(session);
+    let here = Template::new().flag(CKA_TOKEN, false);
+    let copy = fixture.copy_object(session, key, &here).unwrap();
+    for kind in [CKA_PUBLIC_KEY_INFO, CKA_ALLOWED_MECHANISMS, CKA_MODULUS] {
+        assert_eq!(
+            fixture.attribute(session, copy, kind),
+            fixture.attribute(session, key, kind)
+        );
+    }
+
     let once = data("once").flag(CKA_COPYABLE, false);
     let once = fixture.create_object(session, &once).unwrap();
     let made = fixture.copy_object(session, once, &Template::new());
     assert_eq!(made, Err(CKR_ACTION_PROHIBITED));
+}
+
+#[test]
+fn key_verifies_by_its_allowed_mechanisms_alone() {
+    let fixture = Fixture::plastic();
+    let allowed = CKM_SHA256_RSA_PKCS.to_ne_bytes();
+    let template = public_key(&fixture).bytes(CKA_ALLOWED_MECHANISMS, &allowed);
+    let session = fixture.open(AUTH);
+    let key = fixture.create_object(session, &template).unwrap();
+    for (kind, begun) in [
+        (CKM_RSA_PKCS, Err(CKR_MECHANISM_INVALID)),
+        (CKM_SHA512_RSA_PKCS, Err(CKR_MECHANISM_INVALID)),
+        (CKM_SHA256_RSA_PKCS, Ok(())),
+    ] {
+        assert_eq!(
+            fixture.verify_init(session, &Mechanism::plain(kind), key),
+            begun
+        );
+    }
 }
 
 #[test]
