@@ -3,13 +3,16 @@
 //! another thread wrote would wait for it for ever.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
 
 use env_logger::Builder;
 use log::{Log, Metadata, Record, info, warn};
+use parking_lot::Mutex;
 
 use crate::config::{Complaint, Config};
 use crate::messages::Message;
+use crate::platform::write_quietly;
 use crate::vendor::VERSION_TEXT;
 
 /// Starts the log, the first time in a process, and says what is wrong with the configuration.
@@ -18,7 +21,13 @@ use crate::vendor::VERSION_TEXT;
 pub fn start(config: &Config, complaints: &[Complaint]) {
     let language = config.spoken_language();
     let file = config.log_file.as_ref().map(|path| {
-        let opened = OpenOptions::new().create(true).append(true).open(path);
+        // A FIFO without a reader is an error at once, not a wait for one.
+        let mut options = OpenOptions::new();
+        options
+            .create(true)
+            .append(true)
+            .custom_flags(libc::O_NONBLOCK);
+        let opened = options.open(path);
         opened.map_err(|error| Message::LogFileNotWritable {
             path: path.clone(),
             reason: error.to_string(),
@@ -38,7 +47,7 @@ pub fn start(config: &Config, complaints: &[Complaint]) {
     // `jpki-doctor` reads the version out of the module's file, where this text puts it.
     info!("{VERSION_TEXT} is used by {}", config.program);
     if let Some(message) = trouble {
-        warn!("{}", message.text(language));
+        tell(&message.text(language));
     }
     for complaint in complaints {
         warn!(
@@ -50,6 +59,44 @@ pub fn start(config: &Config, complaints: &[Complaint]) {
         );
     }
 }
+
+/// Tells the holder something, in one line. A program that repeats what causes it (20,000 logins with an empty PIN
+/// were seen) gets the same text [`MOST_REPEATED`] times, and then again after [`PAUSE`].
+pub fn tell(text: &str) {
+    static LAST: Mutex<Option<Told>> = Mutex::new(None);
+    // A fork can inherit the lock held: then nothing is counted, and nothing waits.
+    if let Some(mut last) = LAST.try_lock() {
+        let now = Instant::now();
+        match &mut *last {
+            Some(told) if told.text == text && now < told.first + PAUSE => {
+                told.times += 1;
+                if told.times > MOST_REPEATED {
+                    return;
+                }
+            }
+            other => {
+                *other = Some(Told {
+                    text: text.to_owned(),
+                    times: 1,
+                    first: now,
+                });
+            }
+        }
+    }
+    warn!(target: "jpki_pkcs11", "{text}");
+}
+
+/// What was told last.
+struct Told {
+    text: String,
+    times: u32,
+    first: Instant,
+}
+
+/// More than anybody needs to notice it.
+const MOST_REPEATED: u32 = 5;
+
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// One line for each record, in one piece.
 struct Lines {
@@ -75,14 +122,9 @@ impl Log for Lines {
         );
         // A line that cannot be written has nobody to complain to.
         match &self.file {
-            Some(file) => {
-                let mut file = file;
-                let _ = file.write_all(line.as_bytes());
-            }
-            None => {
-                // `std::io::stderr` has a lock of the whole process.
-                let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
-            }
+            Some(file) => write_quietly(file, line.as_bytes()),
+            // `std::io::stderr` has a lock of the whole process.
+            None => write_quietly(rustix::stdio::stderr(), line.as_bytes()),
         }
     }
 

@@ -128,6 +128,10 @@ closed_set_of_codes! {
     UserAlreadyLoggedIn = CKR_USER_ALREADY_LOGGED_IN;
     /// A login is needed.
     UserNotLoggedIn = CKR_USER_NOT_LOGGED_IN;
+    /// A login as security officer while there is a read-only session.
+    SessionReadOnlyExists = CKR_SESSION_READ_ONLY_EXISTS;
+    /// A login as security officer while the user is logged in.
+    UserAnotherAlreadyLoggedIn = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
     /// No such user: a citizen has no security officer.
     UserTypeInvalid = CKR_USER_TYPE_INVALID;
     /// The card keeps its own random source.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use cryptoki_sys::*;
-use log::warn;
 
 use super::module::Module;
 use crate::cryptoki::output_buffer::{Output, Room};
 use crate::cryptoki::rv::{Result, Rv};
 use crate::cryptoki::session::Session;
+use crate::logging;
 use crate::messages::Message;
 
 /// The flags that `C_OpenSession` knows.
@@ -209,11 +209,15 @@ impl Module {
                 Ok(())
             }
             CKU_SO => {
-                // The security officer is the municipality.
-                warn!(
-                    "{}",
-                    Message::CannotUnblock.text(self.config.spoken_language())
-                );
+                // The security officer is the municipality. What the standard complains of first comes first.
+                let (all, read_write) = self.count_sessions(session.slot.id);
+                if read_write < all {
+                    return Err(Rv::SessionReadOnlyExists.into());
+                }
+                if session.is_logged_in() {
+                    return Err(Rv::UserAnotherAlreadyLoggedIn.into());
+                }
+                logging::tell(&Message::CannotUnblock.text(self.config.spoken_language()));
                 Err(Rv::UserTypeInvalid.into())
             }
             _ => Err(Rv::UserTypeInvalid.into()),
@@ -293,10 +297,7 @@ impl Module {
     /// `CKR_USER_NOT_LOGGED_IN`: no security officer can be logged in.
     pub(crate) fn init_pin(&self, handle: CK_SESSION_HANDLE, _pin: Option<&[u8]>) -> Result<()> {
         self.session(handle)?;
-        warn!(
-            "{}",
-            Message::CannotUnblock.text(self.config.spoken_language())
-        );
+        logging::tell(&Message::CannotUnblock.text(self.config.spoken_language()));
         Err(Rv::UserNotLoggedIn.into())
     }
 

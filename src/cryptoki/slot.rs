@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cryptoki_sys::*;
-use log::warn;
 use parking_lot::Mutex;
 
 use crate::card::Insertion;
@@ -17,6 +16,7 @@ use crate::config::{AlwaysAuthenticate, Config, LastTry, LoginState};
 use crate::cryptoki::mechanisms::MechanismSet;
 use crate::cryptoki::objects::token::TokenContext;
 use crate::cryptoki::rv::{Error, Result, Rv};
+use crate::logging;
 use crate::messages::{Language, Message, Token};
 
 /// What the configuration says about logins and signatures, resolved once.
@@ -332,7 +332,7 @@ impl Slot {
     }
 
     pub(super) fn tell(&self, message: &Message) {
-        warn!("{}", message.text(self.policy.language));
+        logging::tell(&message.text(self.policy.language));
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cryptoki_sys::*;
-use log::{debug, warn};
+use log::debug;
 
 use super::module::{CRYPTOKI_VERSION, Module};
 use crate::card::files::{Kind, Role};
@@ -15,6 +15,7 @@ use crate::card::{Insertion, InsertionId, PcscError, Watch};
 use crate::cryptoki::mechanisms::Use;
 use crate::cryptoki::rv::{Result, Rv};
 use crate::cryptoki::slot::Slot;
+use crate::logging;
 use crate::messages::Message;
 
 /// How long one wait for events sleeps. `C_Finalize` cancels it.
@@ -135,7 +136,7 @@ impl Module {
                 reason: other.to_string(),
             },
         };
-        warn!("{}", message.text(self.config.spoken_language()));
+        logging::tell(&message.text(self.config.spoken_language()));
         *last = Some(error);
     }
 

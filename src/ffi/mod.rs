@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use cryptoki_sys::{CK_BBOOL, CK_FLAGS, CK_NOTIFY, CK_RV, CK_SESSION_HANDLE, CK_ULONG, CKR_OK};
 
 use crate::cryptoki::rv::{Error, Result, Rv};
+use crate::platform::NoCancellation;
 
 /// Writes the functions of a chapter of the standard.
 ///
@@ -123,6 +124,7 @@ plain_arguments!(CK_ULONG, CK_BBOOL, CK_NOTIFY);
 /// code, and stops a panic, because unwinding into C is undefined. After a panic nobody knows what
 /// holds any more: the module answers `CKR_GENERAL_ERROR` until `C_Finalize`.
 fn guard(function: &'static str, body: impl FnOnce() -> Result<()>) -> CK_RV {
+    let _whole = NoCancellation::new();
     let call = AssertUnwindSafe(|| {
         log::debug!("{function}");
         match body() {

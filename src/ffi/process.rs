@@ -1,6 +1,5 @@
-//! The home of the Module in this process, from `C_Initialize` to `C_Finalize`. It may use the
-//! module floor, and `config` and `transport` to hand them over. It never starts a thread, never
-//! holds its lock while the module works, and in a forked child never touches what was the parent's.
+//! The home of the Module in this process, from `C_Initialize` to `C_Finalize`. Its lock is not held while the
+//! module works, and in a forked child what was the parent's is not touched.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,12 +8,13 @@ use once_cell::race::OnceBox;
 
 use crate::cryptoki::module::Module;
 use crate::cryptoki::rv::{Result, Rv};
+use crate::platform::process_identity;
 
 /// What one process has of the module.
 struct Process {
     /// A child made by `fork` has a copy of everything but the threads: locks that nobody will
-    /// ever unlock, PC/SC handles that belong to the parent. It is told by its process ID.
-    pid: u32,
+    /// ever unlock, PC/SC handles that belong to the parent.
+    identity: u64,
     /// The first lock of the house. It is the standard library's because that one is a plain word;
     /// `parking_lot` keeps a table for the whole process, which a child could inherit locked.
     state: Mutex<Lifecycle>,
@@ -75,10 +75,10 @@ pub(super) fn panicked() {
 /// The Process of this process. A child's first call makes it a new, empty one behind that of its
 /// parent, which is never touched: dropping it would wait for its locks and disconnect its card.
 fn current() -> &'static Process {
-    let pid = std::process::id();
-    let made = || Box::new(Process::new(pid));
+    let identity = process_identity();
+    let made = || Box::new(Process::new(identity));
     let mut process = FIRST.get_or_init(made);
-    while process.pid != pid {
+    while process.identity != identity {
         process = process.child.get_or_init(made);
     }
     process
@@ -88,9 +88,9 @@ fn current() -> &'static Process {
 static FIRST: OnceBox<Process> = OnceBox::new();
 
 impl Process {
-    fn new(pid: u32) -> Process {
+    fn new(identity: u64) -> Process {
         Process {
-            pid,
+            identity,
             state: Mutex::new(Lifecycle::Empty),
             child: OnceBox::new(),
         }
@@ -235,7 +235,7 @@ mod tests {
         let child = unsafe { libc::fork() };
         if child == 0 {
             let fresh = !ptr::eq(current(), parent)
-                && current().pid == std::process::id()
+                && current().identity == process_identity()
                 && rv(super::module()) == Some(Rv::CryptokiNotInitialized);
             // SAFETY: no destructor of the parent's may run here.
             unsafe { libc::_exit(if fresh { 0 } else { 1 }) }

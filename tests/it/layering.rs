@@ -154,7 +154,7 @@ fn unsafe_stands_in_two_places() {
     assert_eq!(elsewhere("unsafe ", &["ffi/", "platform/"]), NOWHERE);
     assert_eq!(elsewhere("*mut ", &["ffi/", "platform/"]), NOWHERE);
     assert_eq!(elsewhere("*const ", &["ffi/", "platform/"]), NOWHERE);
-    assert_eq!(elsewhere("extern \"C\"", &["ffi/"]), NOWHERE);
+    assert_eq!(elsewhere("extern \"C\"", &["ffi/", "platform/"]), NOWHERE);
     assert_eq!(elsewhere("static mut", &[]), NOWHERE);
 }
 
@@ -244,7 +244,7 @@ fn parts_lie_in_levels_without_circles() {
         levels += 1;
     }
     assert!(levels <= 5, "{levels} levels");
-    assert!(arrows.len() <= 14, "{arrows:?}");
+    assert!(arrows.len() <= 15, "{arrows:?}");
 }
 
 #[test]

@@ -16,6 +16,9 @@ fn only_the_user_can_log_in() {
     let login = |user| fixture.login(session, user, PIN);
     assert_eq!(login(CKU_SO), Err(CKR_USER_TYPE_INVALID));
     assert_eq!(login(7), Err(CKR_USER_TYPE_INVALID));
+    let read_only = fixture.open_session(AUTH, false).unwrap();
+    assert_eq!(login(CKU_SO), Err(CKR_SESSION_READ_ONLY_EXISTS));
+    fixture.close_session(read_only).unwrap();
     assert_eq!(
         login(CKU_CONTEXT_SPECIFIC),
         Err(CKR_OPERATION_NOT_INITIALIZED)
@@ -25,6 +28,7 @@ fn only_the_user_can_log_in() {
     assert_eq!(verifies(&fixture), (0, 0));
     fixture.login_user(session, CKU_USER, PIN, b"").unwrap();
     assert_eq!(fixture.state(session), Ok(CKS_RW_USER_FUNCTIONS));
+    assert_eq!(login(CKU_SO), Err(CKR_USER_ANOTHER_ALREADY_LOGGED_IN));
 }
 
 #[test]

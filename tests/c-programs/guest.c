@@ -1,0 +1,120 @@
+/* A program with habits that a module must bear: `guest MODULE HABIT`. A card is in the reader. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <p11-kit/pkcs11.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static CK_FUNCTION_LIST *p11;
+
+static void expect(const char *what, CK_RV rv, CK_RV wanted)
+{
+    if (rv != wanted) {
+        printf("%s: 0x%lx, not 0x%lx\n", what, rv, wanted);
+        exit(1);
+    }
+}
+
+static CK_SESSION_HANDLE session(void)
+{
+    CK_SESSION_HANDLE handle = 0;
+    CK_SLOT_ID slots[8];
+    CK_ULONG count = 8;
+    expect("C_GetSlotList", p11->C_GetSlotList(CK_TRUE, slots, &count), CKR_OK);
+    expect("C_OpenSession", p11->C_OpenSession(slots[0], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &handle), CKR_OK);
+    return handle;
+}
+
+static void *calls(void *unused)
+{
+    CK_ULONG count;
+    for (;;) {
+        p11->C_GetSlotList(CK_TRUE, NULL, &count);
+        pthread_testcancel();
+    }
+    return unused;
+}
+
+/* Cancelled in the middle of calls, in both ways. */
+static void cancels_threads(void)
+{
+    for (int i = 0; i < 200; i++) {
+        pthread_t thread;
+        void *result;
+        pthread_create(&thread, NULL, calls, NULL);
+        usleep(i * 37 % 3000);
+        pthread_cancel(thread);
+        pthread_join(thread, &result);
+        if (result != PTHREAD_CANCELED)
+            exit(1);
+    }
+}
+
+/* The child has the process ID of its parent: each is the first one of a namespace. */
+static void has_a_child_with_its_own_number(void)
+{
+    CK_SESSION_HANDLE handle = session();
+    CK_SESSION_INFO info;
+    int status;
+    if (unshare(CLONE_NEWPID) != 0) {
+        perror("unshare");
+        exit(2);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        if (getpid() != 1)
+            _exit(3);
+        _exit(p11->C_GetSessionInfo(handle, &info) == CKR_CRYPTOKI_NOT_INITIALIZED ? 0 : 1);
+    }
+    waitpid(child, &status, 0);
+    if (getpid() != 1 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        printf("the child ended with %d\n", status);
+        exit(1);
+    }
+    expect("C_GetSessionInfo", p11->C_GetSessionInfo(handle, &info), CKR_OK);
+}
+
+static void enters_an_empty_pin(int times)
+{
+    CK_SESSION_HANDLE handle = session();
+    for (int i = 0; i < times; i++)
+        p11->C_Login(handle, CKU_USER, (CK_BYTE *)"", 0);
+}
+
+/* Standard error is a pipe whose reader has gone. */
+static void loses_its_reader(void)
+{
+    int ends[2];
+    if (pipe(ends) != 0)
+        exit(2);
+    dup2(ends[1], 2);
+    close(ends[0]);
+    close(ends[1]);
+    enters_an_empty_pin(3);
+}
+
+int main(int argc, char **argv)
+{
+    void *library = argc > 2 ? dlopen(argv[1], RTLD_NOW) : NULL;
+    CK_C_GetFunctionList list = library ? (CK_C_GetFunctionList)dlsym(library, "C_GetFunctionList") : NULL;
+    if (!list || list(&p11) != CKR_OK)
+        return 2;
+    /* PC/SC is called on the thread that is cancelled. */
+    CK_C_INITIALIZE_ARGS in_place = { .flags = CKF_OS_LOCKING_OK | CKF_LIBRARY_CANT_CREATE_OS_THREADS };
+    expect("C_Initialize", p11->C_Initialize(strcmp(argv[2], "cancel") ? NULL : &in_place), CKR_OK);
+    if (!strcmp(argv[2], "cancel"))
+        cancels_threads();
+    else if (!strcmp(argv[2], "namespace"))
+        has_a_child_with_its_own_number();
+    else if (!strcmp(argv[2], "pipe"))
+        loses_its_reader();
+    else if (!strcmp(argv[2], "repeat"))
+        enters_an_empty_pin(2000);
+    expect("C_Finalize", p11->C_Finalize(NULL), CKR_OK);
+    return 0;
+}
