@@ -8,12 +8,12 @@ use super::output::OutBuf;
 use super::process;
 
 cryptoki! {
-    /// Begins to digest.
+    /// Begins a hash: SHA-1, SHA-224, SHA-256, SHA-384, SHA-512. NULL ends the operation.
     fn C_DigestInit(session: CK_SESSION_HANDLE, mechanism: InMechanism) {
         process::module_of(session)?.digest_init(session, mechanism.get()?)
     }
 
-    /// Digests all at once.
+    /// Hashes data in one part, in software. After C_DigestUpdate: `CKR_OPERATION_ACTIVE`, and the operation ends.
     fn C_Digest(
         session: CK_SESSION_HANDLE, (data, data_len): InBytes, (digest, digest_len): OutBuf,
     ) ends CKF_DIGEST of session {
@@ -23,19 +23,19 @@ cryptoki! {
         digest.give(module.digest(session, data.get()?, room)?)
     }
 
-    /// Digests a part.
+    /// Hashes a part.
     fn C_DigestUpdate(
         session: CK_SESSION_HANDLE, (part, part_len): InBytes,
     ) ends CKF_DIGEST of session {
         process::module_of(session)?.digest_update(session, part.get()?)
     }
 
-    /// Would digest a secret key.
+    /// Hashes no key: `CKR_KEY_INDIGESTIBLE`.
     fn C_DigestKey(session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) {
         process::module()?.digest_key(session, key)
     }
 
-    /// Gives the digest of the parts.
+    /// Returns the hash of the parts.
     fn C_DigestFinal(
         session: CK_SESSION_HANDLE, (digest, digest_len): OutBuf,
     ) ends CKF_DIGEST of session {

@@ -16,37 +16,36 @@ use crate::cryptoki::module::Module;
 use crate::cryptoki::rv::Rv;
 
 cryptoki! {
-    /// Makes the module ready. The configuration is read here, once.
+    /// Reads the configuration, once, and looks at the readers. Sends nothing to a card.
     fn C_Initialize(args: InitializeArgs) {
         let reserved = args.reserved()?;
         let threads = args.allow_threads();
         process::initialize(|| Module::open(reserved.as_deref(), threads))
     }
 
-    /// Ends everything, waits included.
+    /// Ends all waits and logins, disconnects from the cards. Returns within 3 s.
     fn C_Finalize(reserved: Reserved) {
         reserved.must_be_null()?;
         process::finalize()
     }
 
-    /// Tells who we are.
+    /// Returns the version of Cryptoki and of the library.
     fn C_GetInfo(info: Out<CK_INFO>) {
         let module = process::module()?;
         info.open()?.give(module.info())
     }
 
-    /// Gives the function list of 2.40.
+    /// Returns the function list of 2.40.
     fn C_GetFunctionList(list: Out<CK_FUNCTION_LIST_PTR>) {
         list.open()?.give(ptr::from_ref(&V2_40).cast_mut())
     }
 
-    /// Lists the interfaces.
+    /// Lists the interfaces: 3.2, 3.0, 2.40.
     fn C_GetInterfaceList((list, count): OutBuf<CK_INTERFACE>) {
         list.open()?.give_all(&INTERFACES.0)
     }
 
-    /// Gives the first interface that has the name, the version and the flags, as far as they are
-    /// asked for.
+    /// Returns the first interface with the name, the version and the flags that are given.
     fn C_GetInterface(
         name: InName, wanted: In<CK_VERSION>, interface: Out<CK_INTERFACE_PTR>, flags: CK_FLAGS,
     ) {

@@ -119,7 +119,7 @@ pub(super) fn version(interface: &CK_INTERFACE) -> CK_VERSION {
     unsafe { version.read() }
 }
 
-/// The function list of PKCS#11 2.40.
+/// Returns the function list of 2.40.
 ///
 /// # Safety
 /// `list` is NULL or has room for a pointer.
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR) -> CK
     unsafe { general::C_GetFunctionList(list) }
 }
 
-/// The interfaces: PKCS#11 3.0, 3.2 and 2.40.
+/// Lists the interfaces: 3.2, 3.0, 2.40.
 ///
 /// # Safety
 /// `count` is NULL or a number, `list` is NULL or has room for that many interfaces.
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn C_GetInterfaceList(list: CK_INTERFACE_PTR, count: CK_UL
     unsafe { general::C_GetInterfaceList(list, count) }
 }
 
-/// One interface, chosen by name, version and flags.
+/// Returns the first interface with the name, the version and the flags that are given.
 ///
 /// # Safety
 /// `name` is NULL or ends with NUL, `version` is NULL or a version, `interface` is NULL or has room

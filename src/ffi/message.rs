@@ -10,14 +10,14 @@ use super::output::{Buffer, OutBuf};
 use super::process;
 
 cryptoki! {
-    /// Begins to sign messages.
+    /// Begins to sign messages with a key. NULL ends the operation.
     fn C_MessageSignInit(
         session: CK_SESSION_HANDLE, mechanism: InMechanism, key: CK_OBJECT_HANDLE,
     ) {
         process::module_of(session)?.message_sign_init(session, mechanism.get()?, key)
     }
 
-    /// Signs a message.
+    /// Signs a message in one part.
     fn C_SignMessage(
         session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
         (data, data_len): InBytes, (signature, signature_len): OutBuf,
@@ -28,14 +28,14 @@ cryptoki! {
         signature.give(module.sign_message(session, parameter.get()?, data.get()?, room)?)
     }
 
-    /// Begins to sign a message in parts.
+    /// Begins a message in parts.
     fn C_SignMessageBegin(
         session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
     ) {
         process::module_of(session)?.sign_message_begin(session, parameter.get()?)
     }
 
-    /// Takes a part, and signs if it is the last one: if a place for the signature's length is given.
+    /// Adds a part; signs when `pulSignatureLen` is given. An error ends the message.
     fn C_SignMessageNext(
         session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
         (part, part_len): InBytes, (signature, signature_len): OutBuf,
@@ -53,19 +53,19 @@ cryptoki! {
         }
     }
 
-    /// Ends the signing of messages.
+    /// Ends the signing of messages. Within a message: `CKR_OPERATION_ACTIVE`.
     fn C_MessageSignFinal(session: CK_SESSION_HANDLE) {
         process::module()?.message_sign_final(session)
     }
 
-    /// Begins to verify messages.
+    /// Begins to verify messages with a key. NULL ends the operation.
     fn C_MessageVerifyInit(
         session: CK_SESSION_HANDLE, mechanism: InMechanism, key: CK_OBJECT_HANDLE,
     ) {
         process::module_of(session)?.message_verify_init(session, mechanism.get()?, key)
     }
 
-    /// Verifies a message.
+    /// Verifies the signature of a message in one part.
     fn C_VerifyMessage(
         session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
         (data, data_len): InBytes, (signature, signature_len): InBytes,
@@ -74,14 +74,14 @@ cryptoki! {
         module.verify_message(session, parameter.get()?, data.get()?, signature.get()?)
     }
 
-    /// Begins to verify a message in parts.
+    /// Begins a message in parts.
     fn C_VerifyMessageBegin(
         session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
     ) {
         process::module_of(session)?.verify_message_begin(session, parameter.get()?)
     }
 
-    /// Takes a part, and verifies if it is the last one: if the signature is given.
+    /// Adds a part; verifies when `pSignature` is given. An error ends the message.
     fn C_VerifyMessageNext(
         session: CK_SESSION_HANDLE, (parameter, parameter_len): InBytes<c_void>,
         (part, part_len): InBytes, (signature, signature_len): InBytes,
@@ -95,7 +95,7 @@ cryptoki! {
         module.verify_message_next(session, parameter, part, signature)
     }
 
-    /// Ends the verifying of messages.
+    /// Ends the verification of messages. Within a message: `CKR_OPERATION_ACTIVE`.
     fn C_MessageVerifyFinal(session: CK_SESSION_HANDLE) {
         process::module()?.message_verify_final(session)
     }

@@ -9,7 +9,8 @@ use super::output::{Out, OutArray};
 use super::process;
 
 cryptoki! {
-    /// Makes an object.
+    /// Creates a session object: data, X.509 certificate, RSA public key. With `CKA_TOKEN` TRUE:
+    /// `CKR_TOKEN_WRITE_PROTECTED`.
     fn C_CreateObject(
         session: CK_SESSION_HANDLE, (template, count): InTemplate, object: Out<CK_OBJECT_HANDLE>,
     ) {
@@ -18,7 +19,8 @@ cryptoki! {
         object.give(module.create_object(session, template.get()?)?)
     }
 
-    /// Makes an object like another one.
+    /// Copies a session object, or a certificate or public key of the card with `CKA_TOKEN` FALSE. Onto the token:
+    /// `CKR_TOKEN_WRITE_PROTECTED`.
     fn C_CopyObject(
         session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, (template, count): InTemplate,
         copy: Out<CK_OBJECT_HANDLE>,
@@ -28,12 +30,12 @@ cryptoki! {
         copy.give(module.copy_object(session, object, template.get()?)?)
     }
 
-    /// Removes an object.
+    /// Destroys a session object. An object of the card: `CKR_ACTION_PROHIBITED`.
     fn C_DestroyObject(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) {
         process::module()?.destroy_object(session, object)
     }
 
-    /// Tells how much room an object takes.
+    /// Returns the bytes of a certificate or of a session object; `CK_UNAVAILABLE_INFORMATION` for a key of the card.
     fn C_GetObjectSize(
         session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, size: Out<CK_ULONG>,
     ) {
@@ -41,7 +43,7 @@ cryptoki! {
         size.open()?.give(module.object_size(session, object)?)
     }
 
-    /// Tells what is known of an object.
+    /// Returns attributes. Reads a certificate from the card at its first attribute, once for each insertion.
     fn C_GetAttributeValue(
         session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, (template, count): OutAttributes,
     ) {
@@ -51,19 +53,19 @@ cryptoki! {
         questions.give(answers)
     }
 
-    /// Changes an object.
+    /// Changes a session object. An object of the card: `CKR_ACTION_PROHIBITED`.
     fn C_SetAttributeValue(
         session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, (template, count): InTemplate,
     ) {
         process::module_of(session)?.set_attributes(session, object, template.get()?)
     }
 
-    /// Begins a search.
+    /// Searches the objects that the session sees. The card is read only for attributes that are in a certificate.
     fn C_FindObjectsInit(session: CK_SESSION_HANDLE, (template, count): InTemplate) {
         process::module_of(session)?.find_init(session, template.get()?)
     }
 
-    /// Tells what else was found.
+    /// Returns handles that the search found.
     fn C_FindObjects(
         session: CK_SESSION_HANDLE, (objects, most): OutArray<CK_OBJECT_HANDLE>,
         count: Out<CK_ULONG>,
@@ -74,7 +76,7 @@ cryptoki! {
         count.give(objects.add(&found) as CK_ULONG)
     }
 
-    /// Ends a search.
+    /// Ends the search.
     fn C_FindObjectsFinal(session: CK_SESSION_HANDLE) {
         process::module()?.find_final(session)
     }

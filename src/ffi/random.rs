@@ -9,12 +9,12 @@ use super::process;
 use crate::cryptoki::rv::Rv;
 
 cryptoki! {
-    /// Would seed the card's generator.
+    /// Seeds nothing: `CKR_RANDOM_SEED_NOT_SUPPORTED`.
     fn C_SeedRandom(session: CK_SESSION_HANDLE, (seed, seed_len): InBytes) {
         process::module_of(session)?.seed_random(session, seed.get()?)
     }
 
-    /// Gives random bytes of the card.
+    /// Returns random bytes of the card (GET CHALLENGE).
     fn C_GenerateRandom(session: CK_SESSION_HANDLE, (random, random_len): OutArray) {
         let module = process::module_of(session)?;
         let mut random = random.open_for(MOST)?;

@@ -13,7 +13,7 @@ use super::output::{Out, OutBuf};
 use super::process;
 
 cryptoki! {
-    /// Opens a session.
+    /// Opens a session. Read/write sessions are given, though nothing of the token but its PIN can be written.
     fn C_OpenSession(
         slot: CK_SLOT_ID, flags: CK_FLAGS, _application: Ignored<c_void>, _notify: CK_NOTIFY,
         session: Out<CK_SESSION_HANDLE>,
@@ -23,28 +23,28 @@ cryptoki! {
         session.give(module.open_session(slot, flags)?)
     }
 
-    /// Closes a session.
+    /// Closes a session. The last one of a token logs the user out.
     fn C_CloseSession(session: CK_SESSION_HANDLE) {
         process::module()?.close_session(session)
     }
 
-    /// Closes all sessions with a token.
+    /// Closes all sessions of a slot; the user is logged out.
     fn C_CloseAllSessions(slot: CK_SLOT_ID) {
         process::module()?.close_all_sessions(slot)
     }
 
-    /// Describes a session.
+    /// Returns slot, state and flags of a session. Sends nothing to the card.
     fn C_GetSessionInfo(session: CK_SESSION_HANDLE, info: Out<CK_SESSION_INFO>) {
         let module = process::module_of(session)?;
         info.open()?.give(module.session_info(session)?)
     }
 
-    /// Ends operations of a session.
+    /// Ends the operations that the flags name.
     fn C_SessionCancel(session: CK_SESSION_HANDLE, flags: CK_FLAGS) {
         process::module()?.session_cancel(session, flags)
     }
 
-    /// Saves the state of a session's operations.
+    /// Saves nothing: `CKR_STATE_UNSAVEABLE`, or `CKR_OPERATION_NOT_INITIALIZED`.
     fn C_GetOperationState(session: CK_SESSION_HANDLE, (state, state_len): OutBuf) {
         let module = process::module_of(session)?;
         let state = state.open()?;
@@ -52,7 +52,7 @@ cryptoki! {
         state.give(module.operation_state(session, room)?)
     }
 
-    /// Restores it.
+    /// Restores nothing: `CKR_SAVED_STATE_INVALID`.
     fn C_SetOperationState(
         session: CK_SESSION_HANDLE, (state, state_len): InBytes,
         _encryption_key: CK_OBJECT_HANDLE, _authentication_key: CK_OBJECT_HANDLE,
@@ -60,12 +60,13 @@ cryptoki! {
         process::module_of(session)?.set_operation_state(session, state.get()?)
     }
 
-    /// Logs in. Without a PIN the reader's PIN pad is meant.
+    /// Logs the user in (`CKU_USER`), or for one signature (`CKU_CONTEXT_SPECIFIC`). docs/login.md has each code. A
+    /// NULL PIN: `CKR_ARGUMENTS_BAD`; the security officer: `CKR_USER_TYPE_INVALID`.
     fn C_Login(session: CK_SESSION_HANDLE, user: CK_USER_TYPE, (pin, pin_len): InBytes) {
         process::module_of(session)?.login(session, user, pin.optional()?)
     }
 
-    /// Logs in with a user's name.
+    /// As C_Login; a user name that is not empty: `CKR_ARGUMENTS_BAD`.
     fn C_LoginUser(
         session: CK_SESSION_HANDLE, user: CK_USER_TYPE, (pin, pin_len): InBytes,
         (name, name_len): InBytes,
@@ -74,12 +75,12 @@ cryptoki! {
         module.login_user(session, user, pin.optional()?, name.get()?)
     }
 
-    /// Logs out.
+    /// Logs the user out; ends signatures, searches, and the handles of private objects.
     fn C_Logout(session: CK_SESSION_HANDLE) {
         process::module()?.logout(session)
     }
 
-    /// Tells how far a session's last operations were validated.
+    /// Returns 0: nothing is validated. Another type than the last validation: `CKR_FUNCTION_FAILED`.
     fn C_GetSessionValidationFlags(
         session: CK_SESSION_HANDLE, kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: Out<CK_FLAGS>,
     ) {

@@ -9,14 +9,14 @@ use super::output::OutBuf;
 use super::process;
 
 cryptoki! {
-    /// Begins to sign.
+    /// Begins a signature with the private key of the token. NULL ends the operation.
     fn C_SignInit(
         session: CK_SESSION_HANDLE, mechanism: InMechanism, key: CK_OBJECT_HANDLE,
     ) {
         process::module_of(session)?.sign_init(session, mechanism.get()?, key)
     }
 
-    /// Signs all at once.
+    /// Signs data in one part, on the card. After C_SignUpdate: `CKR_OPERATION_ACTIVE`, and the operation ends.
     fn C_Sign(
         session: CK_SESSION_HANDLE, (data, data_len): InBytes, (signature, signature_len): OutBuf,
     ) ends CKF_SIGN of session {
@@ -26,14 +26,14 @@ cryptoki! {
         signature.give(module.sign(session, data.get()?, room)?)
     }
 
-    /// Takes a part.
+    /// Adds a part.
     fn C_SignUpdate(
         session: CK_SESSION_HANDLE, (part, part_len): InBytes,
     ) ends CKF_SIGN of session {
         process::module_of(session)?.sign_update(session, part.get()?)
     }
 
-    /// Signs the parts.
+    /// Signs the data of the parts, on the card.
     fn C_SignFinal(
         session: CK_SESSION_HANDLE, (signature, signature_len): OutBuf,
     ) ends CKF_SIGN of session {

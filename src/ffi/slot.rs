@@ -12,7 +12,8 @@ use super::process;
 use crate::cryptoki::output_buffer::Room;
 
 cryptoki! {
-    /// Lists the slots. Asking for their number is what makes new readers appear.
+    /// Lists the slots, two for each reader. New readers are appended when the number is asked for (`pSlotList`
+    /// NULL).
     fn C_GetSlotList(token_present: CK_BBOOL, (list, count): OutBuf<CK_SLOT_ID>) {
         let module = process::module()?;
         let list = list.open()?;
@@ -20,19 +21,19 @@ cryptoki! {
         list.give_all(&module.slot_list(token_present != CK_FALSE, refresh)?)
     }
 
-    /// Describes a slot.
+    /// Describes a slot. `CKF_TOKEN_PRESENT` is set for a JPKI card alone.
     fn C_GetSlotInfo(slot: CK_SLOT_ID, info: Out<CK_SLOT_INFO>) {
         let module = process::module()?;
         info.open()?.give(module.slot_info(slot)?)
     }
 
-    /// Describes the token in a slot.
+    /// Describes the token. Another kind of card: `CKR_TOKEN_NOT_RECOGNIZED`.
     fn C_GetTokenInfo(slot: CK_SLOT_ID, info: Out<CK_TOKEN_INFO>) {
         let module = process::module()?;
         info.open()?.give(module.token_info(slot)?)
     }
 
-    /// Waits for a token to come or go.
+    /// Waits for an insertion or a removal. `CKF_DONT_BLOCK`: `CKR_NO_EVENT` when there was none. C_Finalize ends it.
     fn C_WaitForSlotEvent(flags: CK_FLAGS, slot: Out<CK_SLOT_ID>, reserved: Reserved) {
         let module = process::module()?;
         reserved.must_be_null()?;
@@ -40,13 +41,13 @@ cryptoki! {
         slot.give(module.wait_for_slot_event(flags & CKF_DONT_BLOCK != 0)?)
     }
 
-    /// Lists the mechanisms of a token.
+    /// Lists the mechanisms of the token.
     fn C_GetMechanismList(slot: CK_SLOT_ID, (list, count): OutBuf<CK_MECHANISM_TYPE>) {
         let module = process::module()?;
         list.open()?.give_all(&module.mechanism_list(slot)?)
     }
 
-    /// Describes a mechanism.
+    /// Describes a mechanism of the token.
     fn C_GetMechanismInfo(
         slot: CK_SLOT_ID, mechanism: CK_MECHANISM_TYPE, info: Out<CK_MECHANISM_INFO>,
     ) {
@@ -54,7 +55,7 @@ cryptoki! {
         info.open()?.give(module.mechanism_info(slot, mechanism)?)
     }
 
-    /// Would initialise a token.
+    /// Initialises no token: `CKR_TOKEN_WRITE_PROTECTED`, or `CKR_SESSION_EXISTS`.
     fn C_InitToken(slot: CK_SLOT_ID, (pin, pin_len): InBytes, label: In<CK_UTF8CHAR>) {
         let module = process::module()?;
         // A token that is not there is the better answer than a pointer that is not.
@@ -63,12 +64,12 @@ cryptoki! {
         module.init_token(slot, pin.optional()?)
     }
 
-    /// Would set the user's PIN for the security officer.
+    /// Sets no PIN: `CKR_USER_NOT_LOGGED_IN`, because the security officer is the municipality.
     fn C_InitPIN(session: CK_SESSION_HANDLE, (pin, pin_len): InBytes) {
         process::module_of(session)?.init_pin(session, pin.optional()?)
     }
 
-    /// Changes a PIN.
+    /// Changes the PIN of the token on the card. Read-only session: `CKR_SESSION_READ_ONLY`.
     fn C_SetPIN(
         session: CK_SESSION_HANDLE, (old, old_len): InBytes, (new, new_len): InBytes,
     ) {

@@ -52,7 +52,9 @@ def expect(when, pid, secret, number):
 def main(module):
     reading, writing = os.pipe()
     log = os.path.join(os.environ["VIRTUAL_CARD_DIR"], "module.log")
-    victim = Victim(module, {"JPKI_PKCS11_LOG": "trace", "JPKI_PKCS11_LOG_FILE": log}, reading)
+    # In Python the key does not want its password for each signature; here it shall.
+    victim = Victim(module, {"JPKI_PKCS11_LOG": "trace", "JPKI_PKCS11_LOG_FILE": log,
+                             "JPKI_PKCS11_ALWAYS_AUTHENTICATE": "yes"}, reading)
     pid = victim.process.pid
 
     def ask(expected, word, *secrets):
