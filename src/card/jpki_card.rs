@@ -59,13 +59,15 @@ pub struct JpkiCard {
 
 impl JpkiCard {
     /// Opens the card: selects the application, reads what tells it from others, and asks for the
-    /// tries left of the PINs named. One transaction; no PIN.
+    /// tries left of the PINs named. One transaction; no PIN. `known`: the authentication certificate of the card
+    /// that was there before, which is mostly the same one.
     ///
     /// # Errors
     /// [`Error::NotJpki`] after one APDU; [`Error::Pcsc`]; [`Error::Unexplained`], [`Error::Malformed`].
     pub fn open(
         channel: Box<dyn Channel>,
         tries_of: &[Role],
+        known: &[u8],
     ) -> Result<(JpkiCard, CardInfo), Error> {
         let mut card = JpkiCard {
             channel: Some(channel),
@@ -76,7 +78,8 @@ impl JpkiCard {
             // Resets before the card was opened are irrelevant.
             talk.state.proven = true;
             talk.select()?;
-            let certificate = match talk.read_der(FileId::certificate_of(Role::Authentication)) {
+            let file = FileId::certificate_of(Role::Authentication);
+            let certificate = match talk.read_der_or_known(file, known) {
                 Ok(der) => Shown::Open(Box::new(Certificate::parse(der)?)),
                 Err(Error::NotVerified) => Shown::Locked,
                 Err(Error::FileAbsent) => Shown::Absent,

@@ -13,7 +13,7 @@ use super::certificate::Certificate;
 use super::error::Error;
 use super::files::{CertificateFile, Role};
 use super::insertion::Insertion;
-use super::jpki_card::{Access, CardInfo, JpkiCard};
+use super::jpki_card::{Access, CardInfo, JpkiCard, Shown};
 use crate::pcsc::{self, Channel, InsertionId, Transport};
 
 type Result<T> = std::result::Result<T, Error>;
@@ -49,6 +49,8 @@ struct Held {
     /// The insertion that `card` belongs to.
     number: u64,
     card: Option<JpkiCard>,
+    /// The authentication certificate of the last card, DER. It is public.
+    last_certificate: Vec<u8>,
     /// The card could not be opened.
     sick: Option<Failing>,
     /// The last exchange got no answer: the next connection resets the card first. It may have lost its power
@@ -221,17 +223,21 @@ impl Reader {
             _ => BUSY_PATIENCE,
         };
         let opened = self
-            .connect_and_open(patience, false)
+            .connect_and_open(patience, false, &held.last_certificate)
             .or_else(|error| match error {
                 // Contactless cards fail like this when they have just been laid down.
                 Error::Pcsc(pcsc::Error::Failed(cause)) => {
                     debug!("{}: opened again after a reset: {cause}", self.name);
-                    self.connect_and_open(patience, true)
+                    self.connect_and_open(patience, true, &held.last_certificate)
                 }
                 other => Err(other),
             });
         match opened {
             Ok((mut card, face)) => {
+                let last_certificate = match &face.certificate {
+                    Shown::Open(certificate) => certificate.der().to_vec(),
+                    Shown::Locked | Shown::Absent => Vec::new(),
+                };
                 let number = INSERTIONS.fetch_add(1, Ordering::Relaxed);
                 let inserted = Arc::new(Insertion::new(
                     number,
@@ -243,6 +249,7 @@ impl Reader {
                 *held = Held {
                     number,
                     card: Some(card),
+                    last_certificate,
                     sick: None,
                     unanswered: false,
                 };
@@ -278,8 +285,13 @@ impl Reader {
         }
     }
 
-    fn connect_and_open(&self, patience: Duration, reset: bool) -> Result<(JpkiCard, CardInfo)> {
-        JpkiCard::open(self.connect(patience, reset)?, &self.roles)
+    fn connect_and_open(
+        &self,
+        patience: Duration,
+        reset: bool,
+        known: &[u8],
+    ) -> Result<(JpkiCard, CardInfo)> {
+        JpkiCard::open(self.connect(patience, reset)?, &self.roles, known)
     }
 
     /// `patience`: how long to wait for a program that holds the card for itself. `reset`: the card is reset.

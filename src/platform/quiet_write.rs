@@ -25,37 +25,47 @@ struct PipeSignal {
 
 impl PipeSignal {
     fn block() -> Option<PipeSignal> {
-        let mut only = MaybeUninit::uninit();
-        let mut before = MaybeUninit::uninit();
-        let mut pending = MaybeUninit::uninit();
-        // SAFETY: each function fills the set that it is given, and `sigemptyset` comes before `sigaddset`.
-        unsafe {
-            libc::sigemptyset(only.as_mut_ptr());
-            libc::sigaddset(only.as_mut_ptr(), libc::SIGPIPE);
-            libc::sigpending(pending.as_mut_ptr());
-            if libc::pthread_sigmask(libc::SIG_BLOCK, only.as_ptr(), before.as_mut_ptr()) != 0 {
-                return None;
-            }
-            Some(PipeSignal {
-                only: only.assume_init(),
-                before: before.assume_init(),
-                pending: libc::sigismember(pending.as_ptr(), libc::SIGPIPE) == 1,
-            })
-        }
+        let only = pipe_signal_alone();
+        let (mut before, mut pending) = (only, only);
+        // SAFETY: fills the set that it is given.
+        unsafe { libc::sigpending(&raw mut pending) };
+        // SAFETY: reads one set and fills the other.
+        let blocked =
+            unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const only, &raw mut before) };
+        // SAFETY: reads the set.
+        let pending = unsafe { libc::sigismember(&raw const pending, libc::SIGPIPE) } == 1;
+        (blocked == 0).then_some(PipeSignal {
+            only,
+            before,
+            pending,
+        })
     }
 
     /// `failed`: the write may have caused a signal, which is taken away.
     fn restore(self, failed: bool) {
-        let no_time = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: the sets were filled by `block`.
-        unsafe {
-            if failed && !self.pending {
-                libc::sigtimedwait(&raw const self.only, ptr::null_mut(), &raw const no_time);
-            }
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut());
+        if failed && !self.pending {
+            let no_time = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            // SAFETY: reads the set and the time; nothing is to be told of the signal.
+            unsafe {
+                libc::sigtimedwait(&raw const self.only, ptr::null_mut(), &raw const no_time)
+            };
         }
+        let before = &raw const self.before;
+        // SAFETY: reads the set that `block` got.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut()) };
     }
+}
+
+fn pipe_signal_alone() -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: fills the set.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: the set was filled.
+    let mut set = unsafe { set.assume_init() };
+    // SAFETY: changes the set.
+    unsafe { libc::sigaddset(&raw mut set, libc::SIGPIPE) };
+    set
 }

@@ -131,7 +131,7 @@ pub(crate) fn none(doctor: &Doctor, states: &[ReaderState]) -> Told {
 /// Opens the card in a reader, a second time if the first attempt was disturbed: contactless cards
 /// fail like this when they have just been laid down.
 pub(crate) fn open(pcsc: &Pcsc, reader: &str) -> Result<Opened, card::Error> {
-    let attempt = || JpkiCard::open(pcsc.connect(reader)?, &Role::ALL);
+    let attempt = || JpkiCard::open(pcsc.connect(reader)?, &Role::ALL, &[]);
     let opened = match attempt() {
         Err(card::Error::Pcsc(pcsc::Error::Failed(_))) => attempt(),
         other => other,

@@ -110,7 +110,7 @@ impl Watcher {
         let read = pcsc
             .connect(reader)
             .map_err(card::Error::from)
-            .and_then(|channel| JpkiCard::open(channel, &[]));
+            .and_then(|channel| JpkiCard::open(channel, &[], &[]));
         let milliseconds = started.elapsed().as_millis().to_string();
         match read {
             Ok((_, face)) => {

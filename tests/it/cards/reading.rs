@@ -58,6 +58,37 @@ fn certificate_is_read_once_per_insertion() {
 }
 
 #[test]
+fn card_that_is_put_back_is_not_read_whole_again() {
+    let fixture = Fixture::plastic();
+    let ((), first) = fixture.apdus(|| {
+        fixture
+            .signature(fixture.logged_in(AUTH))
+            .map(|_| ())
+            .unwrap()
+    });
+    let serial = fixture.token_info(AUTH).unwrap().serialNumber;
+    fixture.take_out();
+    fixture.put_back();
+    let ((), again) = fixture.apdus(|| {
+        fixture
+            .signature(fixture.logged_in(AUTH))
+            .map(|_| ())
+            .unwrap()
+    });
+    assert!(again <= first - 6, "{again} after {first}");
+    assert_eq!(fixture.token_info(AUTH).unwrap().serialNumber, serial);
+    // Another card is read whole.
+    let reader = fixture.reader();
+    reader.add(
+        "other",
+        crate::common::card("plastic,label=JPKIAPICCTOKEN3"),
+    );
+    reader.insert("other").unwrap();
+    fixture.signature(fixture.logged_in(AUTH)).unwrap();
+    assert_ne!(fixture.token_info(AUTH).unwrap().serialNumber, serial);
+}
+
+#[test]
 fn torn_answer_while_opening_changes_no_token() {
     let whole = Fixture::plastic();
     let (expected, opening) = whole.apdus(|| whole.token_info(AUTH).unwrap());
