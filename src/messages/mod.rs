@@ -176,6 +176,44 @@ impl Message {
         }
     }
 
+    /// Its name in the doctor's JSON, for programs: the same in every language and every version.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Message::PinShape { .. } => "pin-shape",
+            Message::NewPinShape { .. } => "new-pin-shape",
+            Message::WrongPin { .. } => "wrong-pin",
+            Message::LastTryKept { .. } => "last-try-kept",
+            Message::RefusedBefore { .. } => "refused-before",
+            Message::PinLocked { .. } => "pin-locked",
+            Message::PinsNotSet => "pins-not-set",
+            Message::CannotUnblock => "cannot-unblock",
+            Message::PinChangeUnclear { .. } => "pin-change-unclear",
+            Message::LoginLost { .. } => "login-lost",
+            Message::PinChangedElsewhere { .. } => "pin-changed-elsewhere",
+            Message::NewPinRefused { .. } => "new-pin-refused",
+            Message::CardStaysOpen => "card-stays-open",
+            Message::PcscdNotInstalled => "pcscd-not-installed",
+            Message::PcscdNotRunning { .. } => "pcscd-not-running",
+            Message::NotAuthorised => "not-authorised",
+            Message::NoReader => "no-reader",
+            Message::ReaderGone { .. } => "reader-gone",
+            Message::NoCard { .. } => "no-card",
+            Message::NotMyNumberCard { .. } => "not-my-number-card",
+            Message::CardMoved { .. } => "card-moved",
+            Message::CardRemoved { .. } => "card-removed",
+            Message::CardBusy { .. } => "card-busy",
+            Message::CertificateExpired { .. } => "certificate-expired",
+            Message::CertificateExpiresSoon { .. } => "certificate-expires-soon",
+            Message::CertificateNotYetValid { .. } => "certificate-not-yet-valid",
+            Message::SignatureCertificateMayBeVoid => "signature-certificate-may-be-void",
+            Message::NoSignatureCertificate => "no-signature-certificate",
+            Message::PssWithdrawn => "pss-withdrawn",
+            Message::SignatureWrong => "signature-wrong",
+            Message::ConfigComplaint { .. } => "config-complaint",
+            Message::LogFileNotWritable { .. } => "log-file-not-writable",
+        }
+    }
+
     /// The message in its three parts, for whoever wants to set them apart.
     pub fn parts(&self, language: Language) -> Parts {
         let fields = self.fields(language);

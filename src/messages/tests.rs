@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{CardKind, Language, Message, Token};
 
 /// One of each message; for those with a token, one for each token.
-fn all() -> Vec<Message> {
+pub(super) fn all() -> Vec<Message> {
     let reader = || "READER".to_owned();
     let mut messages = vec![
         Message::PinsNotSet,

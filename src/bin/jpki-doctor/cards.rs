@@ -4,7 +4,7 @@
 use jpki_pkcs11::card;
 use jpki_pkcs11::card::Shown;
 use jpki_pkcs11::card::certificate::Certificate;
-use jpki_pkcs11::card::files::{CertificateFile, Role};
+use jpki_pkcs11::card::files::{CertificateFile, Kind, Role};
 use jpki_pkcs11::messages::Message;
 use jpki_pkcs11::messages::doctor::Finding;
 use jpki_pkcs11::pcsc::Error::NoCard;
@@ -98,7 +98,7 @@ fn tell(mut opened: Opened, report: &mut Report) {
     ];
     let facts = json!({
         "reader": opened.reader,
-        "kind": format!("{:?}", opened.face.kind).to_lowercase(),
+        "kind": kind_id(opened.face.kind),
         "model": opened.face.model,
     });
     report.add("card", Mark::Ok, Finding::CardFound, &fields, facts);
@@ -256,4 +256,14 @@ fn absent(role: Role, report: &mut Report) {
         &fields,
         facts,
     );
+}
+
+/// The kind of card in JSON.
+fn kind_id(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Plastic => "plastic",
+        Kind::Android => "android",
+        Kind::Iphone => "iphone",
+        Kind::Juki => "juki",
+    }
 }

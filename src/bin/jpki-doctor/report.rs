@@ -40,7 +40,7 @@ struct Entry {
     /// What was looked at: stable.
     check: &'static str,
     /// What was found: stable, the same in every language.
-    finding: String,
+    finding: &'static str,
     mark: Mark,
     says: String,
     next: String,
@@ -85,7 +85,7 @@ impl Report {
         facts: Value,
     ) {
         let [says, next] = finding.say(self.language, fields);
-        self.push(check, mark, format!("{finding:?}"), says, next, facts);
+        self.push(check, mark, finding.id(), says, next, facts);
     }
 
     /// Adds a sentence that says what to do by itself.
@@ -98,14 +98,7 @@ impl Report {
         facts: Value,
     ) {
         let says = phrase.say(self.language, fields);
-        self.push(
-            check,
-            mark,
-            format!("{phrase:?}"),
-            says,
-            String::new(),
-            facts,
-        );
+        self.push(check, mark, phrase.id(), says, String::new(), facts);
     }
 
     /// Adds what the module's own log would say.
@@ -121,17 +114,14 @@ impl Report {
             Language::Japanese => format!("{}{}", parts.happened, parts.meaning),
             Language::English => format!("{} {}", parts.happened, parts.meaning),
         };
-        let name = format!("{message:?}");
-        let name = name.split(|c: char| !c.is_alphanumeric()).next();
-        let finding = name.unwrap_or_default().to_owned();
-        self.push(check, mark, finding, says, parts.next, facts);
+        self.push(check, mark, message.id(), says, parts.next, facts);
     }
 
     fn push(
         &mut self,
         check: &'static str,
         mark: Mark,
-        finding: String,
+        finding: &'static str,
         says: String,
         next: String,
         facts: Value,
@@ -146,7 +136,7 @@ impl Report {
         self.entries.push(Entry {
             section: self.section,
             check,
-            finding: kebab(&finding),
+            finding,
             mark,
             says: self.redact(&says),
             next: self.redact(&next),
@@ -285,18 +275,6 @@ impl Section {
             Section::Tls => Phrase::SectionTls,
         }
     }
-}
-
-/// `PcscdNotRunning` as `pcscd-not-running`.
-fn kebab(name: &str) -> String {
-    let mut text = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !text.is_empty() {
-            text.push('-');
-        }
-        text.push(c.to_ascii_lowercase());
-    }
-    text
 }
 
 /// Without the user's home folder and without a reader's serial number, which some drivers put into

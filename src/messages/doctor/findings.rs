@@ -5,231 +5,231 @@ use super::catalogue;
 catalogue! {
     /// Something that the check-up found: what it is, and the next step (empty: none).
     Finding: [&'static str; 2] {
-        ModuleFound = [
+        ModuleFound "module-found" = [
             "The module is {path}, version {version}.", "",
         ], [
             "モジュールは {path} にあります（バージョン {version}）。", "",
         ];
-        ModuleOtherVersion = [
+        ModuleOtherVersion "module-other-version" = [
             "The module {path} has version {version}; this program has version {own}.",
             "Install both from the same package, and start the programs that use the module again.",
         ], [
             "モジュール {path} のバージョンは {version} で、このプログラムのバージョン {own} と違います。",
             "両方を同じパッケージから入れ直し、モジュールを使うプログラムを起動し直してください。",
         ];
-        ModuleMissing = [
+        ModuleMissing "module-missing" = [
             "The module (jpki-pkcs11.so) was not found.",
             "Install it (`make install` or the package), or name it with `--module FILE`.",
         ], [
             "モジュール（jpki-pkcs11.so）が見つかりません。",
             "パッケージか `make install` でインストールしてください。別の場所にあるときは `--module FILE` で指定してください。",
         ];
-        ModuleUnreadable = [
+        ModuleUnreadable "module-unreadable" = [
             "The module {path} cannot be read ({reason}).",
             "See whether the file exists and whether this user may read it.",
         ], [
             "モジュール {path} を読めません（{reason}）。",
             "ファイルがあるか、このユーザーに読む権限があるかを確認してください。",
         ];
-        ModuleUnfit = [
+        ModuleUnfit "module-unfit" = [
             "The file {path} is no PKCS#11 module for this computer.",
             "Install the package for this kind of computer again.",
         ], [
             "ファイル {path} は、このコンピューターで使えるPKCS#11モジュールではありません。",
             "このコンピューターの種類に合ったパッケージを入れ直してください。",
         ];
-        ConfigFine = [
+        ConfigFine "config-fine" = [
             "The configuration has no mistakes.", "",
         ], [
             "設定に誤りはありません。", "",
         ];
-        Registered = [
+        Registered "registered" = [
             "{place} loads the module ({file}).", "",
         ], [
             "{place}はモジュールを読み込みます（{file}）。", "",
         ];
-        NotRegistered = [
+        NotRegistered "not-registered" = [
             "{place} does not load the module ({file}).",
             "If you want to use the card there, run `{command}`.",
         ], [
             "{place}はモジュールを読み込みません（{file}）。",
             "そのプログラムでカードを使いたいときは、`{command}` を実行してください。",
         ];
-        RegisteredNowhere = [
+        RegisteredNowhere "registered-nowhere" = [
             "No program loads the module.",
             "Run `jpki-doctor register` to set up Firefox, Chromium and p11-kit. A program that is given the module's path needs no registration.",
         ], [
             "モジュールを読み込むプログラムがありません。",
             "`jpki-doctor register` を実行すると、Firefox、Chromium、p11-kit で使えるようになります。モジュールのパスを直接指定するプログラムには、この登録は要りません。",
         ];
-        RegisteredGone = [
+        RegisteredGone "registered-gone" = [
             "{place} is set up for a module file that does not exist: {library} ({file}).",
             "Run `{command}` to correct it.",
         ], [
             "{place}には、存在しないモジュールのファイル {library} が登録されています（{file}）。",
             "`{command}` を実行して直してください。",
         ];
-        RootSkipsUserFile = [
+        RootSkipsUserFile "root-skips-user-file" = [
             "p11-kit does not read the modules of the user root ({file}).",
             "As root use `jpki-doctor register p11-kit --system`.",
         ], [
             "p11-kit は、root ユーザーに登録されたモジュールを読み込みません（{file}）。",
             "root では `jpki-doctor register p11-kit --system` を使ってください。",
         ];
-        OpenscBeside = [
+        OpenscBeside "opensc-beside" = [
             "{place} loads OpenSC beside this module ({file}).",
             "OpenSC shows the same card a second time and leaves it unlocked for other programs. If you do not need it there, remove it; otherwise choose the token whose name does not repeat OpenSC's.",
         ], [
             "{place}は、このモジュールのほかに OpenSC も読み込みます（{file}）。",
             "OpenSC は同じカードを二重に表示し、ほかのプログラムからも使える状態のままにします。要らないときは、そこから OpenSC を外してください。",
         ];
-        SandboxedBrowser = [
+        SandboxedBrowser "sandboxed-browser" = [
             "{browser} is installed as a {kind}: it cannot see modules of this computer.",
             "Use the {browser} from the distribution's own packages (deb or rpm) for sites that want the card.",
         ], [
             "{browser} は {kind} としてインストールされているため、このコンピューターのモジュールを読み込めません。",
             "カードを使うサイトには、ディストリビューションのパッケージ（deb や rpm）の {browser} を使ってください。",
         ];
-        PcscdFine = [
+        PcscdFine "pcscd-fine" = [
             "The smart card service (pcscd {version}) answers.", "",
         ], [
             "スマートカードのサービス（pcscd {version}）は動いています。", "",
         ];
-        PcscFailed = [
+        PcscFailed "pcsc-failed" = [
             "The smart card service answered with an error ({reason}).",
             "Start it again with `sudo systemctl restart pcscd.socket pcscd.service`, and unplug the reader and plug it in.",
         ], [
             "スマートカードのサービスがエラーを返しました（{reason}）。",
             "`sudo systemctl restart pcscd.socket pcscd.service` を実行し、ICカードリーダーを差し直してください。",
         ];
-        ReaderIgnored = [
+        ReaderIgnored "reader-ignored" = [
             "The reader \"{reader}\" is not used: the configuration says so (`readers`).",
             "If it is the reader for your card, change `readers` in the configuration.",
         ], [
             "ICカードリーダー「{reader}」は、設定（`readers`）により使われません。",
             "このリーダーを使いたいときは、設定の `readers` を変えてください。",
         ];
-        CardFound = [
+        CardFound "card-found" = [
             "In the reader \"{reader}\" there is: {kind}.", "",
         ], [
             "ICカードリーダー「{reader}」に、{kind}があります。", "",
         ];
-        CardFaulty = [
+        CardFaulty "card-faulty" = [
             "The card in the reader \"{reader}\" gave an answer that cannot be explained ({reason}).",
             "Take it off, lay it down again and repeat the check. If it happens each time, please report it with the output of `jpki-doctor --json -v`.",
         ], [
             "ICカードリーダー「{reader}」のカードの応答を解釈できません（{reason}）。",
             "カードを置き直して、もう一度確認してください。毎回起こるときは、`jpki-doctor --json -v` の出力を添えて報告してください。",
         ];
-        TriesLeft = [
+        TriesLeft "tries-left" = [
             "The {pin} has {tries} left of {all}.", "",
         ], [
             "{pin}の残りの試行回数は{tries}です（最大{all}回）。", "",
         ];
-        TriesFewer = [
+        TriesFewer "tries-fewer" = [
             "The {pin} has {tries} left of {all}: it was entered wrong before.",
             "Check it with `{command}`; when it is right, all tries come back.",
         ], [
             "{pin}の残りの試行回数は{tries}です（最大{all}回）。以前に間違えて入力されています。",
             "`{command}` で照合してください。正しければ試行回数は元に戻ります。",
         ];
-        LastTry = [
+        LastTry "last-try" = [
             "The {pin} has one try left: one more mistake locks it.",
             "Only if you are certain, check it with `{command}`; when it is right, all tries come back. If you do not know it, have it set anew at your municipal office (市区町村の窓口).",
         ], [
             "{pin}の残りの試行回数は、あと1回です。次に間違えるとロックされます。",
             "間違いないと言えるときだけ、`{command}` で照合してください。正しければ試行回数は元に戻ります。分からないときは、市区町村の窓口で再設定してください。",
         ];
-        TriesUnknown = [
+        TriesUnknown "tries-unknown" = [
             "The card does not tell how many tries the {pin} has left.",
             "Lay the card down again and repeat the check.",
         ], [
             "{pin}の残りの試行回数を、カードから読み取れませんでした。",
             "カードを置き直して、もう一度確認してください。",
         ];
-        CertificateFine = [
+        CertificateFine "certificate-fine" = [
             "The {certificate} is on the card and is valid until {date} (for another {days}).", "",
         ], [
             "{certificate}はカードにあり、有効期限は{date}（あと{days}）です。", "",
         ];
-        CertificateEndsWithinQuarter = [
+        CertificateEndsWithinQuarter "certificate-ends-within-quarter" = [
             "The {certificate} is valid until {date}, for another {days}.",
             "It can be renewed from three months before its end, at the municipal office (市区町村の窓口) where you are registered.",
         ], [
             "{certificate}の有効期限（{date}）まで、あと{days}です。",
             "有効期限の3か月前から、住民票のある市区町村の窓口で更新できます。",
         ];
-        CertificateLocked = [
+        CertificateLocked "certificate-locked" = [
             "The {certificate} is on the card. Its validity can be seen only with its PIN.",
             "Run `{command}` to see it.",
         ], [
             "{certificate}はカードにあります。有効期限は、暗証番号を入力しないと読み取れません。",
             "確かめたいときは、`{command}` を実行してください。",
         ];
-        CertificateAbsent = [
+        CertificateAbsent "certificate-absent" = [
             "This card has no {certificate}.",
             "Ask at the municipal office (市区町村の窓口) where you are registered.",
         ], [
             "このカードには{certificate}がありません。",
             "住民票のある市区町村の窓口に相談してください。",
         ];
-        RevocationNotAsked = [
+        RevocationNotAsked "revocation-not-asked" = [
             "Whether a certificate has been revoked was not asked: this program sends nothing over the network.", "",
         ], [
             "電子証明書が失効していないかどうかは、問い合わせていません。このプログラムはネットワークに何も送りません。", "",
         ];
-        SignatureMade = [
+        SignatureMade "signature-made" = [
             "The card signed with the {scheme} scheme in {milliseconds} ms, and the signature fits the {certificate}.", "",
         ], [
             "{scheme} 方式で署名できました（{milliseconds}ミリ秒）。署名は{certificate}と合っています。", "",
         ];
-        TlsAccepts = [
+        TlsAccepts "tls-accepts" = [
             "{host} asks for a certificate with {version} and takes {scheme} signatures: this card can make them.", "",
         ], [
             "{host} は {version} で電子証明書を求め、{scheme} の署名を受け付けます。このカードで応じられます。", "",
         ];
-        TlsRefuses = [
+        TlsRefuses "tls-refuses" = [
             "{host} asks for a certificate with {version}, but takes only signatures that this card cannot make ({schemes}).",
             "Only whoever runs the server can change that: it must accept {wanted}.",
         ], [
             "{host} は {version} で電子証明書を求めますが、受け付ける署名の方式（{schemes}）には、このカードは対応していません。",
             "これを直せるのはサーバーの運営者だけです。サーバーが {wanted} を受け付ける必要があります。",
         ];
-        TlsAsksNothing = [
+        TlsAsksNothing "tls-asks-nothing" = [
             "{host} does not ask for a certificate when it is connected to with {version}.",
             "It may ask on certain pages only, which this program cannot see. Sites such as マイナポータル and e-Tax use the card through their own browser extension, not through TLS.",
         ], [
             "{host} は、{version} で接続したときに電子証明書を求めません。",
             "特定のページでだけ求めるサイトもありますが、それはこのプログラムでは分かりません。マイナポータルや e-Tax は、TLS ではなく専用のブラウザー拡張機能でカードを使います。",
         ];
-        TlsVersionRefused = [
+        TlsVersionRefused "tls-version-refused" = [
             "{host} does not speak {version} with us ({reason}).", "",
         ], [
             "{host} とは {version} で接続できません（{reason}）。", "",
         ];
-        TlsAuthorities = [
+        TlsAuthorities "tls-authorities" = [
             "{host} asks for certificates of these authorities: {names}.", "",
         ], [
             "{host} が求めている認証局は次のとおりです。{names}。", "",
         ];
-        TlsAnyAuthority = [
+        TlsAnyAuthority "tls-any-authority" = [
             "{host} names no authority: browsers offer every certificate they have.", "",
         ], [
             "{host} は認証局を指定していません。ブラウザーは、持っている電子証明書をすべて選択肢に出します。", "",
         ];
-        TlsAuthorityMatches = [
+        TlsAuthorityMatches "tls-authority-matches" = [
             "The authority of this card's authentication certificate is among them.", "",
         ], [
             "このカードの利用者証明用電子証明書の認証局は、その中に含まれています。", "",
         ];
-        TlsAuthorityMissing = [
+        TlsAuthorityMissing "tls-authority-missing" = [
             "The authority of this card's authentication certificate is not among them.",
             "The site is not made for the My Number card; ask whoever runs it.",
         ], [
             "このカードの利用者証明用電子証明書の認証局は、その中に含まれていません。",
             "マイナンバーカード向けのサイトではないようです。サイトの運営者に確認してください。",
         ];
-        TlsUnreachable = [
+        TlsUnreachable "tls-unreachable" = [
             "{host} cannot be reached ({reason}).",
             "See whether the name and the port are right and whether this computer is on the network.",
         ], [

@@ -17,7 +17,7 @@ pub type Fields<'a> = &'a [(&'static str, String)];
 
 /// Makes an enum of sentences out of one table. A sentence without its other language does not compile.
 macro_rules! catalogue {
-    ($(#[$meta:meta])* $name:ident: $of:ty { $($variant:ident = $english:expr, $japanese:expr;)+ }) => {
+    ($(#[$meta:meta])* $name:ident: $of:ty { $($variant:ident $id:literal = $english:expr, $japanese:expr;)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -30,6 +30,13 @@ macro_rules! catalogue {
         impl $name {
             /// All of them.
             pub const ALL: &[$name] = &[$($name::$variant),+];
+
+            /// Its name in JSON, for programs: the same in every language and every version.
+            pub fn id(self) -> &'static str {
+                match self {
+                    $($name::$variant => $id,)+
+                }
+            }
 
             /// With its `{places}` empty.
             pub(super) fn template(self, language: $crate::messages::Language) -> $of {

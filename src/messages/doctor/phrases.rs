@@ -5,56 +5,56 @@ use super::catalogue;
 catalogue! {
     /// A sentence or a word that stands alone.
     Phrase: &'static str {
-        MarkOk = " ok ", " 良好 ";
-        MarkNote = "note", " 参考 ";
-        MarkTodo = "TODO", "要対応";
-        MarkFail = "FAIL", " 異常 ";
-        SectionModule = "Module", "モジュール";
-        SectionPrograms = "Programs", "プログラム";
-        SectionService = "Smart card service", "スマートカードのサービス";
-        SectionCards = "Readers and cards", "リーダーとカード";
-        SectionTls = "TLS", "TLS";
-        AllFine = "Everything is fine.", "すべて問題ありません。";
-        SomethingToDo = "Something is to be done: see the lines with TODO or FAIL.", "対応が必要なことがあります。「要対応」「異常」の行を見てください。";
-        PlaceP11Kit = "p11-kit", "p11-kit";
-        PlaceChromium = "Chromium / Chrome", "Chromium / Chrome";
-        PlaceFirefox = "Firefox", "Firefox";
-        PlaceFirefoxPolicy = "Firefox (policy for all users)", "Firefoxの全ユーザー向けポリシー";
-        NoSuchReader = "There is no reader whose name contains \"{reader}\".", "名前に「{reader}」を含むリーダーはありません。";
-        AskPin = "{pin}: ", "{pin}: ";
-        AskNewPin = "New {pin}: ", "新しい{pin}: ";
-        AskNewPinAgain = "The new one again: ", "確認のため、もう一度: ";
-        AskYes = "Type yes to spend the last try, anything else to stop: ", "最後の1回を使うときは「はい」と入力してください（それ以外は中止）: ";
-        NewPinsDiffer = "The two new ones are not the same; nothing was changed and no try was used up.", "新しいものが2回とも同じではないため、変更しませんでした。残りの試行回数は減っていません。";
-        Stopped = "Stopped; nothing was sent to the card, and no try was used up.", "中止しました。カードには何も送っていません。残りの試行回数も減っていません。";
-        PinRight = "The {pin} is right; it has all its {tries}.", "{pin}は正しいです。試行回数は{tries}に戻っています。";
-        PinChanged = "The {pin} was changed.", "{pin}を変更しました。";
-        NewPinRefused = "The card did not take the new {pin}; the old one is still valid.", "カードが新しい{pin}を受け付けませんでした。元のものが引き続き有効です。";
-        NoTerminal = "A PIN is read from a terminal only, and there is none here.", "暗証番号は端末からしか入力できませんが、端末がありません。";
-        SeveralCards = "There is a My Number card in several readers; choose one with --reader NAME.", "複数のリーダーにマイナンバーカードがあります。--reader NAME で選んでください。";
-        Wrote = "changed: {path}", "変更: {path}";
-        Created = "created: {path}", "作成: {path}";
-        Removed = "removed: {path}", "削除: {path}";
-        WouldWrite = "would change: {path}", "変更の予定: {path}";
-        WouldCreate = "would create: {path}", "作成の予定: {path}";
-        WouldRemove = "would remove: {path}", "削除の予定: {path}";
-        AlreadyRegistered = "{place}: is set up already ({file})", "{place}: 登録済みです（{file}）";
-        NotRegisteredHere = "{place}: there is nothing to remove ({file})", "{place}: 登録されていません（{file}）";
-        BrowserRunning = "{place} is running; close it and run this again ({file})", "{place}が動いています。終了してから、もう一度実行してください（{file}）";
-        NoProfile = "{place}: there is no profile of this user; start the browser once, or use --system", "{place}: このユーザーのプロファイルがありません。ブラウザーを一度起動するか、--system を使ってください";
-        NoDatabaseTool = "{place}: there is no certificate database of this user, and certutil (package libnss3-tools) is missing; start the browser once or install it", "{place}: このユーザーの証明書データベースがなく、certutil（パッケージ libnss3-tools）もありません。ブラウザーを一度起動するか、certutil をインストールしてください";
-        NoSystemWide = "{place}: cannot be set up for all users; run this without --system as each user", "{place}: 全ユーザー向けには登録できません。各ユーザーで --system を付けずに実行してください";
-        FileTrouble = "{path}: {reason}", "{path}: {reason}";
-        NotUnderstoodFile = "{path}: this file is not understood, so it was left alone", "{path}: ファイルの内容を解釈できないため、変更しませんでした";
-        StartAgain = "Start the programs again for this to take effect.", "プログラムを起動し直すと有効になります。";
-        WatchStart = "Watching the readers; Ctrl-C ends it. Move the card slowly until it reads well.", "リーダーを見張っています（Ctrl-C で終了）。うまく読み取れる位置まで、カードをゆっくり動かしてください。";
-        WatchEmpty = "no card", "カードなし";
-        WatchForeign = "another card, not a My Number card", "マイナンバーカードではないカード";
-        WatchReads = "{kind}: reads well ({milliseconds} ms)", "{kind}: 読み取れます（{milliseconds}ミリ秒）";
-        WatchLost = "lost: the card does not answer ({reason})", "途切れました: カードが応答しません（{reason}）";
-        WatchGone = "the reader was unplugged", "リーダーが取り外されました";
-        WatchScore = "{good} of {all} reads were good.", "{all}回のうち{good}回、読み取れました。";
-        Usage = "\
+        MarkOk "mark-ok" = " ok ", " 良好 ";
+        MarkNote "mark-note" = "note", " 参考 ";
+        MarkTodo "mark-todo" = "TODO", "要対応";
+        MarkFail "mark-fail" = "FAIL", " 異常 ";
+        SectionModule "section-module" = "Module", "モジュール";
+        SectionPrograms "section-programs" = "Programs", "プログラム";
+        SectionService "section-service" = "Smart card service", "スマートカードのサービス";
+        SectionCards "section-cards" = "Readers and cards", "リーダーとカード";
+        SectionTls "section-tls" = "TLS", "TLS";
+        AllFine "all-fine" = "Everything is fine.", "すべて問題ありません。";
+        SomethingToDo "something-to-do" = "Something is to be done: see the lines with TODO or FAIL.", "対応が必要なことがあります。「要対応」「異常」の行を見てください。";
+        PlaceP11Kit "place-p11-kit" = "p11-kit", "p11-kit";
+        PlaceChromium "place-chromium" = "Chromium / Chrome", "Chromium / Chrome";
+        PlaceFirefox "place-firefox" = "Firefox", "Firefox";
+        PlaceFirefoxPolicy "place-firefox-policy" = "Firefox (policy for all users)", "Firefoxの全ユーザー向けポリシー";
+        NoSuchReader "no-such-reader" = "There is no reader whose name contains \"{reader}\".", "名前に「{reader}」を含むリーダーはありません。";
+        AskPin "ask-pin" = "{pin}: ", "{pin}: ";
+        AskNewPin "ask-new-pin" = "New {pin}: ", "新しい{pin}: ";
+        AskNewPinAgain "ask-new-pin-again" = "The new one again: ", "確認のため、もう一度: ";
+        AskYes "ask-yes" = "Type yes to spend the last try, anything else to stop: ", "最後の1回を使うときは「はい」と入力してください（それ以外は中止）: ";
+        NewPinsDiffer "new-pins-differ" = "The two new ones are not the same; nothing was changed and no try was used up.", "新しいものが2回とも同じではないため、変更しませんでした。残りの試行回数は減っていません。";
+        Stopped "stopped" = "Stopped; nothing was sent to the card, and no try was used up.", "中止しました。カードには何も送っていません。残りの試行回数も減っていません。";
+        PinRight "pin-right" = "The {pin} is right; it has all its {tries}.", "{pin}は正しいです。試行回数は{tries}に戻っています。";
+        PinChanged "pin-changed" = "The {pin} was changed.", "{pin}を変更しました。";
+        NewPinRefused "new-pin-refused" = "The card did not take the new {pin}; the old one is still valid.", "カードが新しい{pin}を受け付けませんでした。元のものが引き続き有効です。";
+        NoTerminal "no-terminal" = "A PIN is read from a terminal only, and there is none here.", "暗証番号は端末からしか入力できませんが、端末がありません。";
+        SeveralCards "several-cards" = "There is a My Number card in several readers; choose one with --reader NAME.", "複数のリーダーにマイナンバーカードがあります。--reader NAME で選んでください。";
+        Wrote "wrote" = "changed: {path}", "変更: {path}";
+        Created "created" = "created: {path}", "作成: {path}";
+        Removed "removed" = "removed: {path}", "削除: {path}";
+        WouldWrite "would-write" = "would change: {path}", "変更の予定: {path}";
+        WouldCreate "would-create" = "would create: {path}", "作成の予定: {path}";
+        WouldRemove "would-remove" = "would remove: {path}", "削除の予定: {path}";
+        AlreadyRegistered "already-registered" = "{place}: is set up already ({file})", "{place}: 登録済みです（{file}）";
+        NotRegisteredHere "not-registered-here" = "{place}: there is nothing to remove ({file})", "{place}: 登録されていません（{file}）";
+        BrowserRunning "browser-running" = "{place} is running; close it and run this again ({file})", "{place}が動いています。終了してから、もう一度実行してください（{file}）";
+        NoProfile "no-profile" = "{place}: there is no profile of this user; start the browser once, or use --system", "{place}: このユーザーのプロファイルがありません。ブラウザーを一度起動するか、--system を使ってください";
+        NoDatabaseTool "no-database-tool" = "{place}: there is no certificate database of this user, and certutil (package libnss3-tools) is missing; start the browser once or install it", "{place}: このユーザーの証明書データベースがなく、certutil（パッケージ libnss3-tools）もありません。ブラウザーを一度起動するか、certutil をインストールしてください";
+        NoSystemWide "no-system-wide" = "{place}: cannot be set up for all users; run this without --system as each user", "{place}: 全ユーザー向けには登録できません。各ユーザーで --system を付けずに実行してください";
+        FileTrouble "file-trouble" = "{path}: {reason}", "{path}: {reason}";
+        NotUnderstoodFile "not-understood-file" = "{path}: this file is not understood, so it was left alone", "{path}: ファイルの内容を解釈できないため、変更しませんでした";
+        StartAgain "start-again" = "Start the programs again for this to take effect.", "プログラムを起動し直すと有効になります。";
+        WatchStart "watch-start" = "Watching the readers; Ctrl-C ends it. Move the card slowly until it reads well.", "リーダーを見張っています（Ctrl-C で終了）。うまく読み取れる位置まで、カードをゆっくり動かしてください。";
+        WatchEmpty "watch-empty" = "no card", "カードなし";
+        WatchForeign "watch-foreign" = "another card, not a My Number card", "マイナンバーカードではないカード";
+        WatchReads "watch-reads" = "{kind}: reads well ({milliseconds} ms)", "{kind}: 読み取れます（{milliseconds}ミリ秒）";
+        WatchLost "watch-lost" = "lost: the card does not answer ({reason})", "途切れました: カードが応答しません（{reason}）";
+        WatchGone "watch-gone" = "the reader was unplugged", "リーダーが取り外されました";
+        WatchScore "watch-score" = "{good} of {all} reads were good.", "{all}回のうち{good}回、読み取れました。";
+        Usage "usage" = "\
 jpki-doctor: is everything right with the My Number card on this computer?
 
   jpki-doctor                              check everything; needs no PIN
@@ -105,8 +105,8 @@ jpki-doctor: このコンピューターでマイナンバーカードを使え�
 
 終了コード: 0 問題なし、1 対応が必要、2 使い方の誤り。
 ";
-        UsageUnknown = "jpki-doctor: '{word}' is not understood; see jpki-doctor --help", "jpki-doctor: 「{word}」を解釈できません。jpki-doctor --help を見てください";
-        UsageNeedsToken = "jpki-doctor: say auth or sign after {word}", "jpki-doctor: {word} の後に auth か sign を指定してください";
-        UsageNeedsHost = "jpki-doctor: say which site after tls", "jpki-doctor: tls の後にサイトのホスト名を指定してください";
+        UsageUnknown "usage-unknown" = "jpki-doctor: '{word}' is not understood; see jpki-doctor --help", "jpki-doctor: 「{word}」を解釈できません。jpki-doctor --help を見てください";
+        UsageNeedsToken "usage-needs-token" = "jpki-doctor: say auth or sign after {word}", "jpki-doctor: {word} の後に auth か sign を指定してください";
+        UsageNeedsHost "usage-needs-host" = "jpki-doctor: say which site after tls", "jpki-doctor: tls の後にサイトのホスト名を指定してください";
     }
 }

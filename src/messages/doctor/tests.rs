@@ -94,3 +94,17 @@ fn the_usage_names_the_same_words_in_both_languages() {
     };
     assert_eq!(words(Language::English), words(Language::Japanese));
 }
+
+/// Programs read them. A name may be added to the list and never changed or taken away.
+#[test]
+fn names_in_json_are_the_published_ones() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctor/names.txt");
+    let published = std::fs::read_to_string(path).expect("the list");
+    let published: BTreeSet<&str> = published.lines().collect();
+    let findings = Finding::ALL.iter().map(|finding| finding.id());
+    let phrases = Phrase::ALL.iter().map(|phrase| phrase.id());
+    let messages = crate::messages::tests::all();
+    let messages = messages.iter().map(crate::messages::Message::id);
+    let here: BTreeSet<&str> = findings.chain(phrases).chain(messages).collect();
+    assert_eq!(here, published);
+}
