@@ -10,7 +10,7 @@ use env_logger::Builder;
 use log::{Log, Metadata, Record, info, warn};
 use parking_lot::Mutex;
 
-use crate::config::{Complaint, Config};
+use crate::config::{Config, Diagnostic};
 use crate::messages::Message;
 use crate::platform::write_quietly;
 use crate::vendor::VERSION_TEXT;
@@ -18,7 +18,7 @@ use crate::vendor::VERSION_TEXT;
 /// Starts the log, the first time in a process, and says what is wrong with the configuration.
 ///
 /// A later `C_Initialize` goes on with the first one's log: a logger is for ever.
-pub fn start(config: &Config, complaints: &[Complaint]) {
+pub fn start(config: &Config, complaints: &[Diagnostic]) {
     let language = config.spoken_language();
     let file = config.log_file.as_ref().map(|path| {
         // A FIFO without a reader is an error at once, not a wait for one.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::values::{Given, is_log_filter, language_from_given};
+use super::values::{RawValue, is_log_filter, language_from_raw};
 use super::{AlwaysAuthenticate, CaCertificates, Config, LastTry, LoginState, Readers, Slots};
 use crate::messages::Language;
 
@@ -21,7 +21,7 @@ pub struct Key {
     /// The same in Japanese.
     pub meaning_japanese: &'static str,
     /// Puts a value into the configuration; `None`: the value is wrong and nothing was changed.
-    pub(super) set: fn(&mut Config, &Given) -> Option<()>,
+    pub(super) set: fn(&mut Config, &RawValue) -> Option<()>,
     /// The configuration's value in the notation of TOML.
     pub(super) notation: fn(&Config) -> String,
 }
@@ -118,7 +118,7 @@ pub const KEYS: &[Key] = &[
         default: "\"auto\"",
         meaning: "which tokens a program sees; auto: both, but in web browsers the authentication token alone",
         meaning_japanese: "プログラムに見せるトークン。auto では両方、ただしウェブブラウザーには利用者証明用だけ",
-        set: |config, given| put(&mut config.slots, Slots::from_given(given)),
+        set: |config, given| put(&mut config.slots, Slots::from_raw(given)),
         notation: |config| text(config.slots.name()),
     },
     Key {
@@ -127,7 +127,7 @@ pub const KEYS: &[Key] = &[
         default: "\"guard\"",
         meaning: "whether a login may spend the last try of a PIN; guard: no",
         meaning_japanese: "暗証番号の最後の1回をログインに使うかどうか。guard では使わない",
-        set: |config, given| put(&mut config.last_try, LastTry::from_given(given)),
+        set: |config, given| put(&mut config.last_try, LastTry::from_raw(given)),
         notation: |config| text(config.last_try.name()),
     },
     Key {
@@ -139,7 +139,7 @@ pub const KEYS: &[Key] = &[
         set: |config, given| {
             put(
                 &mut config.always_authenticate,
-                AlwaysAuthenticate::from_given(given),
+                AlwaysAuthenticate::from_raw(given),
             )
         },
         notation: |config| text(config.always_authenticate.name()),
@@ -150,7 +150,7 @@ pub const KEYS: &[Key] = &[
         default: "\"module\"",
         meaning: "where a login lives; module: the PIN in locked memory, the card never left open; card: on the card, nothing in memory",
         meaning_japanese: "ログイン状態の置き場所。module では保護したメモリー（カードは開いたままにしない）、card ではカード上",
-        set: |config, given| put(&mut config.login_state, LoginState::from_given(given)),
+        set: |config, given| put(&mut config.login_state, LoginState::from_raw(given)),
         notation: |config| text(config.login_state.name()),
     },
     Key {
@@ -177,12 +177,7 @@ pub const KEYS: &[Key] = &[
         default: "\"auto\"",
         meaning: "whether the CA certificates are shown; auto: not to OpenSSH, which makes a key of each",
         meaning_japanese: "認証局の証明書を見せるかどうか。auto では OpenSSH（証明書をすべて鍵として扱う）にだけ見せない",
-        set: |config, given| {
-            put(
-                &mut config.ca_certificates,
-                CaCertificates::from_given(given),
-            )
-        },
+        set: |config, given| put(&mut config.ca_certificates, CaCertificates::from_raw(given)),
         notation: |config| text(config.ca_certificates.name()),
     },
     Key {
@@ -200,7 +195,7 @@ pub const KEYS: &[Key] = &[
         default: "{ allow = [], ignore = [] }",
         meaning: "which readers are used, by name; * stands for anything, ? for one character; allow empty: all",
         meaning_japanese: "使うICカードリーダーの名前。* は任意の文字列、? は任意の1文字。allow が空ならすべて",
-        set: |config, given| put(&mut config.readers, readers_from_given(given)),
+        set: |config, given| put(&mut config.readers, readers_from_raw(given)),
         notation: |config| {
             format!(
                 "{{ allow = {}, ignore = {} }}",
@@ -215,7 +210,7 @@ pub const KEYS: &[Key] = &[
         default: "\"warn\"",
         meaning: "what is logged: off, error, warn, info, debug, trace, or a filter of env_logger",
         meaning_japanese: "ログに書く内容。off、error、warn、info、debug、trace、または env_logger のフィルター",
-        set: |config, given| put(&mut config.log, log_from_given(given)),
+        set: |config, given| put(&mut config.log, log_from_raw(given)),
         notation: |config| text(&config.log),
     },
     Key {
@@ -224,7 +219,7 @@ pub const KEYS: &[Key] = &[
         default: "\"\"",
         meaning: "the file that the log is added to; nothing: standard error",
         meaning_japanese: "ログを書き足すファイル。空欄なら標準エラー出力",
-        set: |config, given| put(&mut config.log_file, path_from_given(given)),
+        set: |config, given| put(&mut config.log_file, path_from_raw(given)),
         notation: |config| {
             let path = config.log_file.as_deref().unwrap_or(Path::new(""));
             text(&path.to_string_lossy())
@@ -236,7 +231,7 @@ pub const KEYS: &[Key] = &[
         default: "\"auto\"",
         meaning: "the language of messages; auto: by locale",
         meaning_japanese: "メッセージの言語。auto ではロケールに従う",
-        set: |config, given| put(&mut config.language, language_from_given(given)),
+        set: |config, given| put(&mut config.language, language_from_raw(given)),
         notation: |config| {
             text(match config.language {
                 None => "auto",
@@ -255,27 +250,27 @@ fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
     Some(())
 }
 
-fn readers_from_given(given: &Given) -> Option<Readers> {
+fn readers_from_raw(given: &RawValue) -> Option<Readers> {
     match given {
-        Given::Patterns(readers) => Some(readers.clone()),
-        Given::Text(text) => Readers::from_text(text),
-        Given::Flag(_) | Given::Other(_) => None,
+        RawValue::Patterns(readers) => Some(readers.clone()),
+        RawValue::Text(text) => Readers::from_text(text),
+        RawValue::Flag(_) | RawValue::Other(_) => None,
     }
 }
 
-fn log_from_given(given: &Given) -> Option<String> {
+fn log_from_raw(given: &RawValue) -> Option<String> {
     match given {
-        Given::Text(text) if is_log_filter(text) => Some(text.trim().to_owned()),
-        Given::Flag(false) => Some("off".to_owned()),
+        RawValue::Text(text) if is_log_filter(text) => Some(text.trim().to_owned()),
+        RawValue::Flag(false) => Some("off".to_owned()),
         _ => None,
     }
 }
 
 /// A relative path would mean another file in each program's folder, so it is refused.
-fn path_from_given(given: &Given) -> Option<Option<PathBuf>> {
+fn path_from_raw(given: &RawValue) -> Option<Option<PathBuf>> {
     match given {
-        Given::Text(text) if text.is_empty() => Some(None),
-        Given::Text(text) if text.starts_with('/') && !text.contains('\0') => {
+        RawValue::Text(text) if text.is_empty() => Some(None),
+        RawValue::Text(text) if text.starts_with('/') && !text.contains('\0') => {
             Some(Some(PathBuf::from(text)))
         }
         _ => None,

@@ -1,8 +1,8 @@
 //! The settings of the module: `/etc`, the user's file, the parameters of `C_Initialize`, the
 //! environment. It uses std, `toml`, `rustix` and the language names of `messages`. It never fails:
-//! what is wrong becomes a [`Complaint`] and the module works on.
+//! what is wrong becomes a [`Diagnostic`] and the module works on.
 
-mod complaint;
+mod diagnostic;
 mod documentation;
 mod keys;
 mod program;
@@ -15,12 +15,14 @@ mod words;
 
 use std::path::PathBuf;
 
-pub use complaint::{Complaint, Place, Problem};
+pub use diagnostic::{Diagnostic, Place, Problem};
 pub use documentation::{documentation, manual};
 pub use keys::{KEYS, Key, VARIABLE_PREFIX, Values, key};
 pub use program::program_name;
 pub use sources::Sources;
-pub use values::{AlwaysAuthenticate, CaCertificates, Given, LastTry, LoginState, Readers, Slots};
+pub use values::{
+    AlwaysAuthenticate, CaCertificates, LastTry, LoginState, RawValue, Readers, Slots,
+};
 
 use crate::messages::Language;
 
@@ -58,12 +60,12 @@ pub struct Config {
 impl Config {
     /// The configuration of this process, and what was wrong with it. `parameters` is the string in
     /// `pReserved` of `C_Initialize`.
-    pub fn load(parameters: Option<&str>) -> (Config, Vec<Complaint>) {
+    pub fn load(parameters: Option<&str>) -> (Config, Vec<Diagnostic>) {
         Config::from_sources(&Sources::of_this_process(parameters))
     }
 
     /// The configuration that these sources make.
-    pub fn from_sources(sources: &Sources) -> (Config, Vec<Complaint>) {
+    pub fn from_sources(sources: &Sources) -> (Config, Vec<Diagnostic>) {
         let mut config = Config {
             program: sources.program.clone(),
             ..Config::default()
@@ -79,7 +81,7 @@ impl Config {
                         path: path.clone(),
                         line: None,
                     };
-                    complaints.push(Complaint { place, problem });
+                    complaints.push(Diagnostic { place, problem });
                 }
             }
             all.append(&mut a_few(complaints));
@@ -164,7 +166,7 @@ pub struct SlotsShown {
 }
 
 /// The first complaints of one source, and how many there are besides.
-fn a_few(mut complaints: Vec<Complaint>) -> Vec<Complaint> {
+fn a_few(mut complaints: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let more = complaints.len().saturating_sub(MOST_COMPLAINTS + 1);
     if more > 0 {
         complaints.truncate(MOST_COMPLAINTS + 1);
@@ -173,7 +175,7 @@ fn a_few(mut complaints: Vec<Complaint>) -> Vec<Complaint> {
             Some(place) => place,
             None => return complaints,
         };
-        complaints.push(Complaint {
+        complaints.push(Diagnostic {
             place,
             problem: Problem::More(more),
         });

@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::complaint::Problem;
+use super::diagnostic::Problem;
 use super::keys::VARIABLE_PREFIX;
 use super::program::program_name;
 

@@ -7,9 +7,9 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::complaint::{Complaint, Place, Problem};
+use super::diagnostic::{Diagnostic, Place, Problem};
 use super::keys::{key, similar_key};
-use super::values::{Given, Readers, shortened};
+use super::values::{RawValue, Readers, shortened};
 use super::{Config, MOST_COMPLAINTS};
 
 /// Puts the settings of a file into `config`: the general part, then the part of this program.
@@ -17,7 +17,12 @@ use super::{Config, MOST_COMPLAINTS};
 /// A mistake in a value costs that value. A mistake anywhere else, in a name or a `[heading]`, costs
 /// all that follows, since nobody knows to what it belongs: what stands below a broken
 /// `[program.batch` must not become a setting for everybody.
-pub(super) fn apply(config: &mut Config, path: &Path, text: &str, complaints: &mut Vec<Complaint>) {
+pub(super) fn apply(
+    config: &mut Config,
+    path: &Path,
+    text: &str,
+    complaints: &mut Vec<Diagnostic>,
+) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut broken: Vec<Broken> = errors.iter().map(|one| Broken::new(one, text)).collect();
     broken.sort_by_key(|one| one.span.start);
@@ -52,7 +57,7 @@ struct File<'a> {
     path: &'a Path,
     text: &'a str,
     broken: Vec<Broken>,
-    found: Vec<(usize, Complaint)>,
+    found: Vec<(usize, Diagnostic)>,
 }
 
 impl File<'_> {
@@ -109,7 +114,7 @@ impl File<'_> {
         }
         let given = match value.get_ref().as_table() {
             Some(table) if key.name == READERS => match self.readers(table) {
-                Some(readers) => Given::Patterns(readers),
+                Some(readers) => RawValue::Patterns(readers),
                 None => return,
             },
             _ => given(value, self.text),
@@ -197,7 +202,7 @@ impl File<'_> {
             line,
         };
         self.found
-            .push((at.unwrap_or(usize::MAX), Complaint { place, problem }));
+            .push((at.unwrap_or(usize::MAX), Diagnostic { place, problem }));
     }
 }
 
@@ -238,15 +243,17 @@ fn collect_values(table: &DeTable<'_>, text: &str, values: &mut Vec<Range<usize>
     }
 }
 
-fn given(value: &Spanned<DeValue<'_>>, text: &str) -> Given {
+fn given(value: &Spanned<DeValue<'_>>, text: &str) -> RawValue {
     match value.get_ref() {
-        DeValue::String(string) => Given::Text(string.to_string()),
-        DeValue::Boolean(flag) => Given::Flag(*flag),
+        DeValue::String(string) => RawValue::Text(string.to_string()),
+        DeValue::Boolean(flag) => RawValue::Flag(*flag),
         DeValue::Integer(_)
         | DeValue::Float(_)
         | DeValue::Datetime(_)
         | DeValue::Array(_)
-        | DeValue::Table(_) => Given::Other(text.get(value.span()).unwrap_or_default().to_owned()),
+        | DeValue::Table(_) => {
+            RawValue::Other(text.get(value.span()).unwrap_or_default().to_owned())
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::messages::Language;
 
 /// A value as a source gave it, before a key has looked at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Given {
+pub enum RawValue {
     /// Text: a TOML string, a parameter, an environment variable.
     Text(String),
     /// A TOML boolean.
@@ -16,26 +16,26 @@ pub enum Given {
     Other(String),
 }
 
-impl Given {
+impl RawValue {
     /// The value for a complaint: short, on one line.
     pub(super) fn shown(&self) -> String {
         match self {
-            Given::Text(text) | Given::Other(text) => shortened(text),
-            Given::Flag(flag) => flag.to_string(),
-            Given::Patterns(_) => "{ … }".to_owned(),
+            RawValue::Text(text) | RawValue::Other(text) => shortened(text),
+            RawValue::Flag(flag) => flag.to_string(),
+            RawValue::Patterns(_) => "{ … }".to_owned(),
         }
     }
 
     /// `on` or `off`, with the words and numbers that people write instead.
     pub(super) fn switch(&self) -> Option<bool> {
         match self {
-            Given::Flag(flag) => Some(*flag),
-            Given::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+            RawValue::Flag(flag) => Some(*flag),
+            RawValue::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
                 "on" | "yes" | "true" | "1" => Some(true),
                 "off" | "no" | "false" | "0" => Some(false),
                 _ => None,
             },
-            Given::Patterns(_) | Given::Other(_) => None,
+            RawValue::Patterns(_) | RawValue::Other(_) => None,
         }
     }
 }
@@ -71,8 +71,8 @@ macro_rules! choice {
 
             /// As [`Self::from_name`]; where the type has `on` and `off` or `yes` and `no`, any
             /// way to write a switch will do.
-            pub(super) fn from_given(given: &Given) -> Option<$type> {
-                if let Given::Text(text) = given
+            pub(super) fn from_raw(given: &RawValue) -> Option<$type> {
+                if let RawValue::Text(text) = given
                     && let Some(value) = $type::from_name(text)
                 {
                     return Some(value);
@@ -177,8 +177,8 @@ impl Readers {
 }
 
 /// The language that a setting names. `Some(None)`: by locale.
-pub(super) fn language_from_given(given: &Given) -> Option<Option<Language>> {
-    let Given::Text(text) = given else {
+pub(super) fn language_from_raw(given: &RawValue) -> Option<Option<Language>> {
+    let RawValue::Text(text) = given else {
         return None;
     };
     match text.trim().to_ascii_lowercase().as_str() {

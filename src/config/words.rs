@@ -4,16 +4,16 @@
 use std::ffi::OsStr;
 
 use super::Config;
-use super::complaint::{Complaint, Place, Problem};
+use super::diagnostic::{Diagnostic, Place, Problem};
 use super::keys::{KEYS, Key, VARIABLE_PREFIX, key, similar_key};
-use super::values::{Given, shortened};
+use super::values::{RawValue, shortened};
 
 /// Puts the settings of the parameter string into `config`. NSS hands the same string to every
 /// module and has keys of its own in it; a name that is not ours and does not look like ours is
 /// left alone.
-pub(super) fn apply_parameters(config: &mut Config, text: &str, complaints: &mut Vec<Complaint>) {
+pub(super) fn apply_parameters(config: &mut Config, text: &str, complaints: &mut Vec<Diagnostic>) {
     let mut complain = |problem| {
-        complaints.push(Complaint {
+        complaints.push(Diagnostic {
             place: Place::Parameters,
             problem,
         })
@@ -46,7 +46,7 @@ pub(super) fn apply_variable(
     config: &mut Config,
     name: &OsStr,
     value: &OsStr,
-    complaints: &mut Vec<Complaint>,
+    complaints: &mut Vec<Diagnostic>,
 ) {
     let Some(name) = name.to_str() else { return };
     let Some(ours) = name.strip_prefix(VARIABLE_PREFIX) else {
@@ -68,12 +68,12 @@ pub(super) fn apply_variable(
     };
     if let Err(problem) = outcome {
         let place = Place::Variable(shortened(name));
-        complaints.push(Complaint { place, problem });
+        complaints.push(Diagnostic { place, problem });
     }
 }
 
 fn put(config: &mut Config, key: &'static Key, value: String) -> Result<(), Problem> {
-    let given = Given::Text(value);
+    let given = RawValue::Text(value);
     (key.set)(config, &given).ok_or_else(|| Problem::WrongValue {
         key,
         given: given.shown(),

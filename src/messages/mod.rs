@@ -150,7 +150,7 @@ pub enum Message {
     SignatureWrong,
     /// A setting is wrong.
     ConfigComplaint {
-        /// Where and what, as `config::Complaint::text` says it.
+        /// Where and what, as `config::Diagnostic::text` says it.
         complaint: String,
     },
     /// The log file cannot be written.

@@ -9,8 +9,6 @@ use jpki_pkcs11::messages::doctor::Phrase;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
 
-use crate::register::Target;
-
 /// What was asked for.
 pub(crate) struct Arguments {
     pub(crate) task: Task,
@@ -241,5 +239,26 @@ mod tests {
         assert_eq!(site("[::1]"), found("::1", 443));
         assert_eq!(site(":443"), None);
         assert_eq!(site("example.jp:x"), None);
+    }
+}
+
+/// What can be set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    P11Kit,
+    Chromium,
+    Firefox,
+}
+
+impl Target {
+    pub(crate) const ALL: [Target; 3] = [Target::P11Kit, Target::Chromium, Target::Firefox];
+
+    /// Its name for people.
+    pub(crate) fn place(self) -> Phrase {
+        match self {
+            Target::P11Kit => Phrase::PlaceP11Kit,
+            Target::Chromium => Phrase::PlaceChromium,
+            Target::Firefox => Phrase::PlaceFirefox,
+        }
     }
 }

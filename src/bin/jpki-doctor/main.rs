@@ -1,24 +1,18 @@
 //! `jpki-doctor`: is everything right with the My Number card on this computer, and what is to be
-//! done if not? It uses the lower floors of the module (`card`, `transport`, `pin`, `config`, `messages`).
-//! It never loads the module itself, never asks for a PIN unless told to, and prints no personal data.
+//! done if not? It uses the lower floors of the module (`card`, `pcsc`) and its leaves. The module itself is not
+//! loaded, no PIN is asked for unless the command says so, and no personal data are printed.
 #![forbid(unsafe_code)]
 
 mod arguments;
-mod cards;
-mod change;
-mod dates;
-mod handshake;
+mod checks;
+mod context;
 mod module_file;
-mod nss;
+mod paths;
 mod pins;
-mod places;
-mod policies;
-mod programs;
 mod readers;
 mod register;
 mod report;
 mod service;
-mod sign_test;
 mod ssh;
 mod terminal;
 mod tls;
@@ -26,40 +20,12 @@ mod watch;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Task};
+use arguments::Task;
+use context::{Context, Outcome};
 use jpki_pkcs11::config::Config;
 use jpki_pkcs11::messages::doctor::Phrase;
-use places::Places;
+use paths::Paths;
 use report::{Report, Section};
-
-/// What every task may look at.
-struct Doctor {
-    arguments: Arguments,
-    config: Config,
-    complaints: Vec<String>,
-    places: Places,
-}
-
-/// How a task ended: the exit status of the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// Nothing to do.
-    Fine,
-    /// The user has something to do.
-    Todo,
-    /// The command line is wrong.
-    Usage,
-}
-
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> ExitCode {
-        ExitCode::from(match outcome {
-            Outcome::Fine => 0,
-            Outcome::Todo => 1,
-            Outcome::Usage => 2,
-        })
-    }
-}
 
 fn main() -> ExitCode {
     let (config, complaints) = Config::load(None);
@@ -77,56 +43,55 @@ fn main() -> ExitCode {
             .try_init();
     }
     let language = arguments.language;
-    let doctor = Doctor {
+    let context = Context {
         complaints: complaints.iter().map(|one| one.text(language)).collect(),
-        places: Places::of_this_user(arguments.root.clone()),
+        paths: Paths::of_this_user(arguments.root.clone()),
         arguments,
         config,
     };
-    doctor.run().into()
+    run(&context).into()
 }
 
-impl Doctor {
-    fn run(&self) -> Outcome {
-        let language = self.arguments.language;
-        match &self.arguments.task {
-            Task::Help => {
-                terminal::say(Phrase::Usage.say(language, &[]).trim_end());
-                Outcome::Fine
-            }
-            Task::Version => {
-                terminal::say(concat!("jpki-doctor ", env!("CARGO_PKG_VERSION")));
-                Outcome::Fine
-            }
-            Task::CheckUp { sign_test } => {
-                let mut report = Report::new(language, self.places.home.clone());
-                report.section(Section::Module);
-                let module = module_file::check(self, &mut report);
-                report.section(Section::Programs);
-                programs::check(self, module.as_deref(), &mut report);
-                report.section(Section::Service);
-                if let Some(readers) = service::check(&mut report) {
-                    report.section(Section::Cards);
-                    cards::check(self, &readers, &mut report);
-                }
-                if let Some(role) = *sign_test {
-                    report.section(Section::Cards);
-                    sign_test::run(self, role, &mut report);
-                }
-                report.print(self.arguments.json)
-            }
-            Task::Tls { host, port } => {
-                let mut report = Report::new(language, self.places.home.clone());
-                report.section(Section::Tls);
-                tls::check(self, host, *port, &mut report);
-                report.print(self.arguments.json)
-            }
-            Task::Register(targets) => register::run(self, targets, true),
-            Task::Unregister(targets) => register::run(self, targets, false),
-            Task::CheckPin(role) => pins::check(self, *role),
-            Task::ChangePin(role) => pins::change(self, *role),
-            Task::SshPubkey => ssh::public_key(self),
-            Task::Watch { seconds } => watch::run(self, *seconds),
+/// Does what the command line says.
+fn run(context: &Context) -> Outcome {
+    let language = context.arguments.language;
+    match &context.arguments.task {
+        Task::Help => {
+            terminal::say(Phrase::Usage.say(language, &[]).trim_end());
+            Outcome::Fine
         }
+        Task::Version => {
+            terminal::say(concat!("jpki-doctor ", env!("CARGO_PKG_VERSION")));
+            Outcome::Fine
+        }
+        Task::CheckUp { sign_test } => {
+            let mut report = Report::new(language, context.paths.home.clone());
+            report.section(Section::Module);
+            let module = module_file::check(context, &mut report);
+            report.section(Section::Programs);
+            checks::programs::check(context, module.as_deref(), &mut report);
+            report.section(Section::Service);
+            if let Some(readers) = service::check(&mut report) {
+                report.section(Section::Cards);
+                checks::cards::check(context, &readers, &mut report);
+            }
+            if let Some(role) = *sign_test {
+                report.section(Section::Cards);
+                pins::sign_test::run(context, role, &mut report);
+            }
+            report.print(context.arguments.json)
+        }
+        Task::Tls { host, port } => {
+            let mut report = Report::new(language, context.paths.home.clone());
+            report.section(Section::Tls);
+            tls::check(context, host, *port, &mut report);
+            report.print(context.arguments.json)
+        }
+        Task::Register(targets) => register::run(context, targets, true),
+        Task::Unregister(targets) => register::run(context, targets, false),
+        Task::CheckPin(role) => pins::check(context, *role),
+        Task::ChangePin(role) => pins::change(context, *role),
+        Task::SshPubkey => ssh::public_key(context),
+        Task::Watch { seconds } => watch::run(context, *seconds),
     }
 }

@@ -10,8 +10,8 @@ use jpki_pkcs11::messages::doctor::Finding;
 use jpki_pkcs11::vendor::VERSION_TEXT;
 use serde_json::json;
 
-use crate::Doctor;
-use crate::report::{Mark, Report};
+use crate::context::Context;
+use crate::report::{Report, Severity};
 
 /// The installed name, and the name that Cargo gives.
 const NAMES: [&str; 2] = ["jpki-pkcs11.so", "libjpki_pkcs11.so"];
@@ -37,8 +37,8 @@ pub(crate) fn is_opensc(library: &str) -> bool {
 }
 
 /// The module: the one that the user names, the one beside this program, the installed one.
-pub(crate) fn find(doctor: &Doctor) -> Option<PathBuf> {
-    if let Some(named) = &doctor.arguments.module {
+pub(crate) fn find(context: &Context) -> Option<PathBuf> {
+    if let Some(named) = &context.arguments.module {
         return Some(fs::canonicalize(named).unwrap_or_else(|_| named.clone()));
     }
     let beside = env::current_exe()
@@ -52,7 +52,7 @@ pub(crate) fn find(doctor: &Doctor) -> Option<PathBuf> {
         }
     }
     for prefix in ["/usr/local", "/usr"] {
-        folders.extend(library_folders(&doctor.places.system(prefix)));
+        folders.extend(library_folders(&context.paths.system(prefix)));
     }
     folders
         .iter()
@@ -116,22 +116,28 @@ fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 }
 
 /// Checks the module's file and the configuration. Returns the file's path.
-pub(crate) fn check(doctor: &Doctor, report: &mut Report) -> Option<PathBuf> {
-    let module = find(doctor);
+pub(crate) fn check(context: &Context, report: &mut Report) -> Option<PathBuf> {
+    let module = find(context);
     match &module {
-        None => report.add("module", Mark::Fail, Finding::ModuleMissing, &[], json!({})),
+        None => report.add(
+            "module",
+            Severity::Fail,
+            Finding::ModuleMissing,
+            &[],
+            json!({}),
+        ),
         Some(path) => tell(path, report),
     }
-    for complaint in &doctor.complaints {
+    for complaint in &context.complaints {
         let message = Message::ConfigComplaint {
             complaint: complaint.clone(),
         };
-        report.message("configuration", Mark::Todo, &message, json!({}));
+        report.message("configuration", Severity::Todo, &message, json!({}));
     }
-    if doctor.complaints.is_empty() {
+    if context.complaints.is_empty() {
         report.add(
             "configuration",
-            Mark::Ok,
+            Severity::Ok,
             Finding::ConfigFine,
             &[],
             json!({}),
@@ -143,21 +149,21 @@ pub(crate) fn check(doctor: &Doctor, report: &mut Report) -> Option<PathBuf> {
 fn tell(path: &Path, report: &mut Report) {
     let shown = path.display().to_string();
     let mut fields = vec![("path", shown.clone())];
-    let (mark, finding, version) = match examine(path) {
+    let (severity, finding, version) = match examine(path) {
         Err(Fault::Unreadable(reason)) => {
             fields.push(("reason", reason));
-            (Mark::Fail, Finding::ModuleUnreadable, None)
+            (Severity::Fail, Finding::ModuleUnreadable, None)
         }
-        Err(Fault::NoModule) => (Mark::Fail, Finding::ModuleUnfit, None),
+        Err(Fault::NoModule) => (Severity::Fail, Finding::ModuleUnfit, None),
         Ok(version) if version.as_deref() == Some(OWN_VERSION) => {
-            (Mark::Ok, Finding::ModuleFound, version)
+            (Severity::Ok, Finding::ModuleFound, version)
         }
-        Ok(version) => (Mark::Todo, Finding::ModuleOtherVersion, version),
+        Ok(version) => (Severity::Todo, Finding::ModuleOtherVersion, version),
     };
     fields.push(("version", version.clone().unwrap_or_else(|| "?".to_owned())));
     fields.push(("own", OWN_VERSION.to_owned()));
     let facts = json!({ "path": shown, "version": version });
-    report.add("module", mark, finding, &fields, facts);
+    report.add("module", severity, finding, &fields, facts);
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use jpki_pkcs11::pcsc::service::Pcsc;
 use jpki_pkcs11::pcsc::{self, ReaderState, Transport};
 use serde_json::Value;
 
-use crate::report::{Mark, Report};
-use crate::{Doctor, service};
+use crate::context::Context;
+use crate::report::{Report, Severity};
+use crate::service;
 
 /// A card that a command works with.
 pub(crate) struct Opened {
@@ -21,22 +22,24 @@ pub(crate) struct Opened {
 
 /// What to tell the user.
 #[derive(Debug)]
-pub(crate) enum Told {
+pub(crate) enum Notice {
     Message(Message),
     Finding(Finding, Vec<(&'static str, String)>),
     Phrase(Phrase, Vec<(&'static str, String)>),
 }
 
-impl Told {
+impl Notice {
     /// On one line.
     pub(crate) fn text(&self, language: Language) -> String {
         match self {
-            Told::Message(message) => message.text(language),
-            Told::Finding(finding, fields) => finding.say(language, fields).join(match language {
-                Language::Japanese => "",
-                Language::English => " ",
-            }),
-            Told::Phrase(phrase, fields) => phrase.say(language, fields),
+            Notice::Message(message) => message.text(language),
+            Notice::Finding(finding, fields) => {
+                finding.say(language, fields).join(match language {
+                    Language::Japanese => "",
+                    Language::English => " ",
+                })
+            }
+            Notice::Phrase(phrase, fields) => phrase.say(language, fields),
         }
     }
 
@@ -45,13 +48,17 @@ impl Told {
         &self,
         report: &mut Report,
         check: &'static str,
-        mark: Mark,
+        severity: Severity,
         facts: Value,
     ) {
         match self {
-            Told::Message(message) => report.message(check, mark, message, facts),
-            Told::Finding(finding, fields) => report.add(check, mark, *finding, fields, facts),
-            Told::Phrase(phrase, fields) => report.phrase(check, mark, *phrase, fields, facts),
+            Notice::Message(message) => report.message(check, severity, message, facts),
+            Notice::Finding(finding, fields) => {
+                report.add(check, severity, *finding, fields, facts)
+            }
+            Notice::Phrase(phrase, fields) => {
+                report.phrase(check, severity, *phrase, fields, facts)
+            }
         }
     }
 }
@@ -83,10 +90,10 @@ pub(crate) fn kind(kind: Kind) -> CardKind {
 }
 
 /// Is this reader one that the user means and the configuration allows?
-pub(crate) fn is_meant(doctor: &Doctor, reader: &str) -> bool {
-    let wanted = doctor.arguments.reader.as_deref();
+pub(crate) fn is_meant(context: &Context, reader: &str) -> bool {
+    let wanted = context.arguments.reader.as_deref();
     wanted.map_or_else(
-        || doctor.config.readers.shows(reader),
+        || context.config.readers.shows(reader),
         |part| reader.contains(part),
     )
 }
@@ -95,22 +102,24 @@ pub(crate) fn is_meant(doctor: &Doctor, reader: &str) -> bool {
 ///
 /// # Errors
 /// What to tell the user.
-pub(crate) fn only_card(doctor: &Doctor) -> Result<Opened, Told> {
+pub(crate) fn only_card(context: &Context) -> Result<Opened, Notice> {
     let pcsc = Pcsc::new();
     let states = match pcsc.survey() {
         Ok(states) => states,
-        Err(error) => return Err(Told::Message(service::message(&error))),
+        Err(error) => return Err(Notice::Message(service::message(&error))),
     };
     let mut found = None;
-    let mut told = none(doctor, &states);
-    for state in states.iter().filter(|state| is_meant(doctor, &state.name)) {
+    let mut told = none(context, &states);
+    for state in states.iter().filter(|state| is_meant(context, &state.name)) {
         if state.insertion.is_none() {
             let reader = state.name.clone();
-            told = Told::Message(Message::NoCard { reader });
+            told = Notice::Message(Message::NoCard { reader });
             continue;
         }
         match open(&pcsc, &state.name) {
-            Ok(_) if found.is_some() => return Err(Told::Phrase(Phrase::SeveralCards, Vec::new())),
+            Ok(_) if found.is_some() => {
+                return Err(Notice::Phrase(Phrase::SeveralCards, Vec::new()));
+            }
             Ok(opened) => found = Some(opened),
             Err(error) => told = explain(&error, &state.name, None),
         }
@@ -119,12 +128,12 @@ pub(crate) fn only_card(doctor: &Doctor) -> Result<Opened, Told> {
 }
 
 /// What to say when there is no reader, or none that the user means.
-pub(crate) fn none(doctor: &Doctor, states: &[ReaderState]) -> Told {
-    match &doctor.arguments.reader {
+pub(crate) fn none(context: &Context, states: &[ReaderState]) -> Notice {
+    match &context.arguments.reader {
         Some(reader) if !states.is_empty() => {
-            Told::Phrase(Phrase::NoSuchReader, vec![("reader", reader.clone())])
+            Notice::Phrase(Phrase::NoSuchReader, vec![("reader", reader.clone())])
         }
-        _ => Told::Message(Message::NoReader),
+        _ => Notice::Message(Message::NoReader),
     }
 }
 
@@ -144,12 +153,12 @@ pub(crate) fn open(pcsc: &Pcsc, reader: &str) -> Result<Opened, card::Error> {
 }
 
 /// What an error of the card means to its holder. `role`: whose PIN or key it was about.
-pub(crate) fn explain(error: &card::Error, reader: &str, role: Option<Role>) -> Told {
+pub(crate) fn explain(error: &card::Error, reader: &str, role: Option<Role>) -> Notice {
     use card::Error as C;
     use pcsc::Error as T;
     let reader = reader.to_owned();
     let token = role.map_or(Token::Authentication, token);
-    Told::Message(match error {
+    Notice::Message(match error {
         C::NotJpki => Message::NotMyNumberCard { reader },
         C::PinIncorrect { left } => Message::WrongPin {
             token,
@@ -185,7 +194,7 @@ pub(crate) fn explain(error: &card::Error, reader: &str, role: Option<Role>) -> 
         | C::Unexplained { .. }
         | C::Malformed(_) => {
             let fields = vec![("reader", reader), ("reason", error.to_string())];
-            return Told::Finding(Finding::CardFaulty, fields);
+            return Notice::Finding(Finding::CardFaulty, fields);
         }
     })
 }

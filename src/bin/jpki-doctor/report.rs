@@ -7,14 +7,15 @@ use jpki_pkcs11::messages::doctor::{Fields, Finding, Phrase};
 use jpki_pkcs11::messages::{Language, Message};
 use serde_json::{Map, Value, json};
 
-use crate::{Outcome, terminal};
+use crate::context::Outcome;
+use crate::terminal;
 
 /// Version of the JSON's shape. Keys may be added to it, never taken away or changed.
 const FORMAT: u32 = 1;
 
 /// How a finding is to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub(crate) enum Severity {
     /// As it should be.
     Ok,
     /// Worth knowing; the exit status does not mind.
@@ -41,7 +42,7 @@ struct Entry {
     check: &'static str,
     /// What was found: stable, the same in every language.
     finding: &'static str,
-    mark: Mark,
+    severity: Severity,
     says: String,
     next: String,
     facts: Map<String, Value>,
@@ -79,33 +80,33 @@ impl Report {
     pub(crate) fn add(
         &mut self,
         check: &'static str,
-        mark: Mark,
+        severity: Severity,
         finding: Finding,
         fields: Fields<'_>,
         facts: Value,
     ) {
         let [says, next] = finding.say(self.language, fields);
-        self.push(check, mark, finding.id(), says, next, facts);
+        self.push(check, severity, finding.id(), says, next, facts);
     }
 
     /// Adds a sentence that says what to do by itself.
     pub(crate) fn phrase(
         &mut self,
         check: &'static str,
-        mark: Mark,
+        severity: Severity,
         phrase: Phrase,
         fields: Fields<'_>,
         facts: Value,
     ) {
         let says = phrase.say(self.language, fields);
-        self.push(check, mark, phrase.id(), says, String::new(), facts);
+        self.push(check, severity, phrase.id(), says, String::new(), facts);
     }
 
     /// Adds what the module's own log would say.
     pub(crate) fn message(
         &mut self,
         check: &'static str,
-        mark: Mark,
+        severity: Severity,
         message: &Message,
         facts: Value,
     ) {
@@ -114,13 +115,13 @@ impl Report {
             Language::Japanese => format!("{}{}", parts.happened, parts.meaning),
             Language::English => format!("{} {}", parts.happened, parts.meaning),
         };
-        self.push(check, mark, message.id(), says, parts.next, facts);
+        self.push(check, severity, message.id(), says, parts.next, facts);
     }
 
     fn push(
         &mut self,
         check: &'static str,
-        mark: Mark,
+        severity: Severity,
         finding: &'static str,
         says: String,
         next: String,
@@ -137,7 +138,7 @@ impl Report {
             section: self.section,
             check,
             finding,
-            mark,
+            severity,
             says: self.redact(&says),
             next: self.redact(&next),
             facts,
@@ -145,7 +146,7 @@ impl Report {
     }
 
     fn outcome(&self) -> Outcome {
-        let todo = |entry: &Entry| matches!(entry.mark, Mark::Todo | Mark::Fail);
+        let todo = |entry: &Entry| matches!(entry.severity, Severity::Todo | Severity::Fail);
         if self.entries.iter().any(todo) {
             Outcome::Todo
         } else {
@@ -175,7 +176,7 @@ impl Report {
                     "section": entry.section.key(),
                     "check": entry.check,
                     "finding": entry.finding,
-                    "mark": entry.mark.key(),
+                    "mark": entry.severity.key(),
                     "says": entry.says,
                     "next": entry.next,
                     "facts": entry.facts,
@@ -203,8 +204,8 @@ impl Report {
                 section = Some(entry.section);
                 lines.push(entry.section.title().say(self.language, &[]));
             }
-            let mark = entry.mark.word().say(self.language, &[]);
-            lines.push(format!("[{mark}] {}", entry.says));
+            let severity = entry.severity.word().say(self.language, &[]);
+            lines.push(format!("[{severity}] {}", entry.says));
             if !entry.next.is_empty() {
                 let arrow = match self.language {
                     Language::Japanese => "→",
@@ -235,22 +236,22 @@ impl Report {
     }
 }
 
-impl Mark {
+impl Severity {
     fn key(self) -> &'static str {
         match self {
-            Mark::Ok => "ok",
-            Mark::Note => "note",
-            Mark::Todo => "todo",
-            Mark::Fail => "fail",
+            Severity::Ok => "ok",
+            Severity::Note => "note",
+            Severity::Todo => "todo",
+            Severity::Fail => "fail",
         }
     }
 
     fn word(self) -> Phrase {
         match self {
-            Mark::Ok => Phrase::MarkOk,
-            Mark::Note => Phrase::MarkNote,
-            Mark::Todo => Phrase::MarkTodo,
-            Mark::Fail => Phrase::MarkFail,
+            Severity::Ok => Phrase::MarkOk,
+            Severity::Note => Phrase::MarkNote,
+            Severity::Todo => Phrase::MarkTodo,
+            Severity::Fail => Phrase::MarkFail,
         }
     }
 }
@@ -320,10 +321,5 @@ mod tests {
         );
         assert_eq!(redact("a (b) (c", None), "a (b) (c");
         assert_eq!(redact("/home/yamada", Some(Path::new("/"))), "/home/yamada");
-    }
-
-    #[test]
-    fn names_become_keys() {
-        assert_eq!(kebab("PcscdNotRunning"), "pcscd-not-running");
     }
 }

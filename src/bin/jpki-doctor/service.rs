@@ -10,7 +10,7 @@ use jpki_pkcs11::pcsc::service::Pcsc;
 use jpki_pkcs11::pcsc::{Error, ReaderState, Transport};
 use serde_json::json;
 
-use crate::report::{Mark, Report};
+use crate::report::{Report, Severity};
 
 /// The service and what it has.
 pub(crate) struct Readers {
@@ -28,7 +28,7 @@ pub(crate) fn check(report: &mut Report) -> Option<Readers> {
             let facts = json!({ "version": version, "readers": states.len() });
             report.add(
                 "pcscd",
-                Mark::Ok,
+                Severity::Ok,
                 Finding::PcscdFine,
                 &[("version", shown)],
                 facts,
@@ -42,13 +42,13 @@ pub(crate) fn check(report: &mut Report) -> Option<Readers> {
             let facts = json!({ "reason": reason });
             report.add(
                 "pcscd",
-                Mark::Fail,
+                Severity::Fail,
                 Finding::PcscFailed,
                 &[("reason", reason)],
                 facts,
             );
         }
-        other => report.message("pcscd", Mark::Fail, &message(&other), json!({})),
+        other => report.message("pcscd", Severity::Fail, &message(&other), json!({})),
     }
     None
 }

@@ -8,24 +8,25 @@ use jpki_pkcs11::config::LastTry;
 use rsa::PublicKey;
 use rsa::traits::PublicKeyParts;
 
-use crate::readers::{self, Told, explain};
+use crate::context::{Context, Outcome};
+use crate::pins;
+use crate::readers::{self, Notice, explain};
 use crate::terminal::{self, Terminal};
-use crate::{Doctor, Outcome, pins};
 
 /// Prints the line.
-pub(crate) fn public_key(doctor: &Doctor) -> Outcome {
-    match line_of_card(doctor) {
+pub(crate) fn public_key(context: &Context) -> Outcome {
+    match line_of_card(context) {
         Ok(line) => {
             terminal::say(&line);
             Outcome::Fine
         }
-        Err(told) => pins::finish(doctor, Err(told)),
+        Err(told) => pins::finish(context, Err(told)),
     }
 }
 
-fn line_of_card(doctor: &Doctor) -> Result<String, Told> {
+fn line_of_card(context: &Context) -> Result<String, Notice> {
     let role = Role::Authentication;
-    let mut opened = readers::only_card(doctor)?;
+    let mut opened = readers::only_card(context)?;
     let reader = opened.reader.clone();
     let explain = |error| explain(&error, &reader, Some(role));
     let certificate = match opened.face.certificate {
@@ -34,7 +35,7 @@ fn line_of_card(doctor: &Doctor) -> Result<String, Told> {
         // An Android phone shows it after the PIN.
         Shown::Locked => {
             let mut terminal = Terminal::open()?;
-            let pin = pins::ask(doctor, &mut terminal, role)?;
+            let pin = pins::ask(context, &mut terminal, role)?;
             let file = Some(CertificateFile::Authentication);
             opened
                 .card

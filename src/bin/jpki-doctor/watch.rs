@@ -10,7 +10,8 @@ use jpki_pkcs11::messages::doctor::Phrase;
 use jpki_pkcs11::pcsc::service::Pcsc;
 use jpki_pkcs11::pcsc::{Error, InsertionId, ReaderState, Transport};
 
-use crate::{Doctor, Outcome, readers, service, terminal};
+use crate::context::{Context, Outcome};
+use crate::{readers, service, terminal};
 
 /// Between two reads of a card: often enough to follow a hand.
 const PAUSE: Duration = Duration::from_millis(400);
@@ -35,8 +36,8 @@ struct Watcher {
 }
 
 /// Watches until the time is over or somebody ends the program.
-pub(crate) fn run(doctor: &Doctor, seconds: Option<u64>) -> Outcome {
-    let language = doctor.arguments.language;
+pub(crate) fn run(context: &Context, seconds: Option<u64>) -> Outcome {
+    let language = context.arguments.language;
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     terminal::say(&Phrase::WatchStart.say(language, &[]));
     let pcsc = Pcsc::new();
@@ -46,7 +47,7 @@ pub(crate) fn run(doctor: &Doctor, seconds: Option<u64>) -> Outcome {
         match pcsc.survey() {
             Ok(states) => {
                 down = None;
-                watcher.look(doctor, &pcsc, &states);
+                watcher.look(context, &pcsc, &states);
             }
             Err(error) => {
                 // Once, not at every look.
@@ -75,7 +76,7 @@ pub(crate) fn run(doctor: &Doctor, seconds: Option<u64>) -> Outcome {
 }
 
 impl Watcher {
-    fn look(&mut self, doctor: &Doctor, pcsc: &Pcsc, states: &[ReaderState]) {
+    fn look(&mut self, context: &Context, pcsc: &Pcsc, states: &[ReaderState]) {
         let gone: Vec<String> = self
             .said
             .keys()
@@ -86,17 +87,17 @@ impl Watcher {
             self.said.remove(&reader);
             self.line(
                 &reader,
-                &Phrase::WatchGone.say(doctor.arguments.language, &[]),
+                &Phrase::WatchGone.say(context.arguments.language, &[]),
             );
         }
-        let meant = |state: &&ReaderState| readers::is_meant(doctor, &state.name);
+        let meant = |state: &&ReaderState| readers::is_meant(context, &state.name);
         for state in states.iter().filter(meant) {
-            self.reader(doctor, pcsc, state);
+            self.reader(context, pcsc, state);
         }
     }
 
-    fn reader(&mut self, doctor: &Doctor, pcsc: &Pcsc, state: &ReaderState) {
-        let language = doctor.arguments.language;
+    fn reader(&mut self, context: &Context, pcsc: &Pcsc, state: &ReaderState) {
+        let language = context.arguments.language;
         let reader = state.name.as_str();
         let Some(insertion) = state.insertion else {
             let text = Phrase::WatchEmpty.say(language, &[]);

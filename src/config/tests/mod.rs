@@ -46,8 +46,8 @@ impl Drop for Folder {
     }
 }
 
-fn texts(complaints: &[Complaint]) -> Vec<String> {
-    complaints.iter().map(Complaint::to_string).collect()
+fn texts(complaints: &[Diagnostic]) -> Vec<String> {
+    complaints.iter().map(Diagnostic::to_string).collect()
 }
 
 /// What a file of this text makes of the defaults; places are told without the folder.

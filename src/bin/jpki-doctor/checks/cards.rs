@@ -10,10 +10,10 @@ use jpki_pkcs11::messages::doctor::Finding;
 use jpki_pkcs11::pcsc::Error::NoCard;
 use serde_json::json;
 
-use crate::Doctor;
-use crate::dates::{self, Standing};
+use super::dates::{self, Standing};
+use crate::context::Context;
 use crate::readers::{self, Opened, explain, token, word};
-use crate::report::{Mark, Report};
+use crate::report::{Report, Severity};
 use crate::service::Readers;
 
 /// Warn of an end of validity so many days before: it can be renewed from then on.
@@ -23,21 +23,21 @@ const QUARTER: u32 = 90;
 const MONTH: u32 = 30;
 
 /// Checks every reader.
-pub(crate) fn check(doctor: &Doctor, readers: &Readers, report: &mut Report) {
+pub(crate) fn check(context: &Context, readers: &Readers, report: &mut Report) {
     let meant = |reader: &str| {
-        let named = doctor.arguments.reader.is_some();
-        !named || readers::is_meant(doctor, reader)
+        let named = context.arguments.reader.is_some();
+        !named || readers::is_meant(context, reader)
     };
     if !readers.states.iter().any(|state| meant(&state.name)) {
-        let none = readers::none(doctor, &readers.states);
-        none.report(report, "reader", Mark::Todo, json!({}));
+        let none = readers::none(context, &readers.states);
+        none.report(report, "reader", Severity::Todo, json!({}));
         return;
     }
     let mut opened = Vec::new();
     for state in readers.states.iter().filter(|state| meant(&state.name)) {
         let card = match &state.insertion {
             None => Err(card::Error::Pcsc(NoCard)),
-            Some(_) if readers::is_meant(doctor, &state.name) => {
+            Some(_) if readers::is_meant(context, &state.name) => {
                 readers::open(&readers.pcsc, &state.name)
             }
             Some(_) => {
@@ -45,7 +45,7 @@ pub(crate) fn check(doctor: &Doctor, readers: &Readers, report: &mut Report) {
                 let facts = json!({ "reader": reader });
                 report.add(
                     "reader",
-                    Mark::Note,
+                    Severity::Note,
                     Finding::ReaderIgnored,
                     &[("reader", reader)],
                     facts,
@@ -64,15 +64,15 @@ pub(crate) fn check(doctor: &Doctor, readers: &Readers, report: &mut Report) {
             Ok(opened) => tell(opened, report),
             Err(error) => {
                 // An empty reader beside one in use, a bank card beside the card, are nothing to act on.
-                let mark = match error {
-                    card::Error::Pcsc(NoCard) if inserted => Mark::Note,
-                    card::Error::NotJpki if any => Mark::Note,
-                    _ => Mark::Todo,
+                let severity = match error {
+                    card::Error::Pcsc(NoCard) if inserted => Severity::Note,
+                    card::Error::NotJpki if any => Severity::Note,
+                    _ => Severity::Todo,
                 };
                 explain(&error, reader, None).report(
                     report,
                     "reader",
-                    mark,
+                    severity,
                     json!({ "reader": reader }),
                 );
             }
@@ -81,7 +81,7 @@ pub(crate) fn check(doctor: &Doctor, readers: &Readers, report: &mut Report) {
     if any {
         report.add(
             "revocation",
-            Mark::Note,
+            Severity::Note,
             Finding::RevocationNotAsked,
             &[],
             json!({}),
@@ -101,7 +101,7 @@ fn tell(mut opened: Opened, report: &mut Report) {
         "kind": kind_id(opened.face.kind),
         "model": opened.face.model,
     });
-    report.add("card", Mark::Ok, Finding::CardFound, &fields, facts);
+    report.add("card", Severity::Ok, Finding::CardFound, &fields, facts);
 
     let signature = opened
         .card
@@ -120,7 +120,7 @@ fn tell(mut opened: Opened, report: &mut Report) {
             let facts = json!({ "token": word(Role::Signature), "present": false });
             report.message(
                 "certificate",
-                Mark::Note,
+                Severity::Note,
                 &Message::NoSignatureCertificate,
                 facts,
             );
@@ -128,13 +128,13 @@ fn tell(mut opened: Opened, report: &mut Report) {
         Err(error) => explain(&error, &opened.reader, Some(Role::Signature)).report(
             report,
             "certificate",
-            Mark::Todo,
+            Severity::Todo,
             json!({ "token": word(Role::Signature) }),
         ),
     }
     if signs {
         let message = Message::SignatureCertificateMayBeVoid;
-        report.message("revocation", Mark::Note, &message, json!({}));
+        report.message("revocation", Severity::Note, &message, json!({}));
     }
 }
 
@@ -143,7 +143,7 @@ fn pins(opened: &mut Opened, signs: bool, report: &mut Report) {
     let tries = Role::ALL.map(|role| opened.card.known_tries(role));
     if signs && tries == [Some(0), Some(0)] {
         let facts = json!({ "auth": 0, "sign": 0 });
-        report.message("pin", Mark::Todo, &Message::PinsNotSet, facts);
+        report.message("pin", Severity::Todo, &Message::PinsNotSet, facts);
         return;
     }
     for (role, left) in Role::ALL.into_iter().zip(tries) {
@@ -156,16 +156,16 @@ fn pins(opened: &mut Opened, signs: bool, report: &mut Report) {
 fn pin(role: Role, left: Option<u8>, report: &mut Report) {
     let language = report.language();
     let facts = json!({ "token": word(role), "tries_left": left, "tries_max": role.max_tries() });
-    let (mark, finding) = match left {
+    let (severity, finding) = match left {
         Some(0) => {
             let message = Message::PinLocked { token: token(role) };
-            report.message("pin", Mark::Todo, &message, facts);
+            report.message("pin", Severity::Todo, &message, facts);
             return;
         }
-        None => (Mark::Todo, Finding::TriesUnknown),
-        Some(1) => (Mark::Todo, Finding::LastTry),
-        Some(left) if left < role.max_tries() => (Mark::Note, Finding::TriesFewer),
-        Some(_) => (Mark::Ok, Finding::TriesLeft),
+        None => (Severity::Todo, Finding::TriesUnknown),
+        Some(1) => (Severity::Todo, Finding::LastTry),
+        Some(left) if left < role.max_tries() => (Severity::Note, Finding::TriesFewer),
+        Some(_) => (Severity::Ok, Finding::TriesLeft),
     };
     let fields = [
         ("pin", token(role).pin(language).to_owned()),
@@ -173,7 +173,7 @@ fn pin(role: Role, left: Option<u8>, report: &mut Report) {
         ("all", role.max_tries().to_string()),
         ("command", format!("jpki-doctor check-pin {}", word(role))),
     ];
-    report.add("pin", mark, finding, &fields, facts);
+    report.add("pin", severity, finding, &fields, facts);
 }
 
 /// Says where the certificate's validity stands.
@@ -199,11 +199,11 @@ pub(crate) fn validity(role: Role, certificate: &Certificate, report: &mut Repor
         Standing::NotYet => {
             let from = dates::day(from, language);
             let message = Message::CertificateNotYetValid { token, from };
-            return report.message("certificate", Mark::Todo, &message, facts);
+            return report.message("certificate", Severity::Todo, &message, facts);
         }
         Standing::Over => {
             let message = Message::CertificateExpired { token, until: date };
-            return report.message("certificate", Mark::Todo, &message, facts);
+            return report.message("certificate", Severity::Todo, &message, facts);
         }
     };
     if days <= MONTH {
@@ -212,19 +212,19 @@ pub(crate) fn validity(role: Role, certificate: &Certificate, report: &mut Repor
             until: date,
             days,
         };
-        return report.message("certificate", Mark::Todo, &message, facts);
+        return report.message("certificate", Severity::Todo, &message, facts);
     }
     let fields = [
         ("certificate", token.certificate(language).to_owned()),
         ("date", date),
         ("days", language.days(days)),
     ];
-    let (mark, finding) = if days <= QUARTER {
-        (Mark::Note, Finding::CertificateEndsWithinQuarter)
+    let (severity, finding) = if days <= QUARTER {
+        (Severity::Note, Finding::CertificateEndsWithinQuarter)
     } else {
-        (Mark::Ok, Finding::CertificateFine)
+        (Severity::Ok, Finding::CertificateFine)
     };
-    report.add("certificate", mark, finding, &fields, facts);
+    report.add("certificate", severity, finding, &fields, facts);
 }
 
 fn locked(role: Role, report: &mut Report) {
@@ -238,7 +238,7 @@ fn locked(role: Role, report: &mut Report) {
     let facts = json!({ "token": word(role), "present": true });
     report.add(
         "certificate",
-        Mark::Note,
+        Severity::Note,
         Finding::CertificateLocked,
         &fields,
         facts,
@@ -251,7 +251,7 @@ fn absent(role: Role, report: &mut Report) {
     let fields = [("certificate", certificate)];
     report.add(
         "certificate",
-        Mark::Todo,
+        Severity::Todo,
         Finding::CertificateAbsent,
         &fields,
         facts,

@@ -9,10 +9,12 @@ use jpki_pkcs11::config::LastTry;
 use jpki_pkcs11::messages::doctor::Finding;
 use serde_json::json;
 
-use crate::readers::{self, Told, explain, token, word};
-use crate::report::{Mark, Report};
+use crate::checks::cards;
+use crate::context::Context;
+use crate::pins;
+use crate::readers::{self, Notice, explain, token, word};
+use crate::report::{Report, Severity};
 use crate::terminal::Terminal;
-use crate::{Doctor, cards, pins};
 
 /// `DigestInfo` of a SHA-256 value without the value (RFC 8017, 9.2, note 1).
 const SHA256_PREFIX: [u8; 19] = [
@@ -21,23 +23,23 @@ const SHA256_PREFIX: [u8; 19] = [
 ];
 
 /// Signs, and tells.
-pub(crate) fn run(doctor: &Doctor, role: Role, report: &mut Report) {
-    if let Err(told) = attempt(doctor, role, report) {
+pub(crate) fn run(context: &Context, role: Role, report: &mut Report) {
+    if let Err(told) = attempt(context, role, report) {
         told.report(
             report,
             "sign-test",
-            Mark::Todo,
+            Severity::Todo,
             json!({ "token": word(role) }),
         );
     }
 }
 
-fn attempt(doctor: &Doctor, role: Role, report: &mut Report) -> Result<(), Told> {
+fn attempt(context: &Context, role: Role, report: &mut Report) -> Result<(), Notice> {
     let mut terminal = Terminal::open()?;
-    let mut opened = readers::only_card(doctor)?;
+    let mut opened = readers::only_card(context)?;
     let reader = opened.reader.clone();
     let explain = |error| explain(&error, &reader, Some(role));
-    let pin = pins::ask(doctor, &mut terminal, role)?;
+    let pin = pins::ask(context, &mut terminal, role)?;
     let certificate = opened
         .card
         .login(role, &pin, LastTry::Guard, Some(role.certificate()), false)
@@ -78,13 +80,13 @@ fn attempt(doctor: &Doctor, role: Role, report: &mut Report) -> Result<(), Told>
                 ];
                 report.add(
                     "sign-test",
-                    Mark::Ok,
+                    Severity::Ok,
                     Finding::SignatureMade,
                     &fields,
                     facts,
                 );
             }
-            Err(error) => explain(error).report(report, "sign-test", Mark::Todo, facts),
+            Err(error) => explain(error).report(report, "sign-test", Severity::Todo, facts),
         }
     }
     Ok(())

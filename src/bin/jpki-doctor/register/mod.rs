@@ -1,39 +1,25 @@
 //! Sets up programs for the module and undoes it. It changes p11-kit's module files, NSS's lists of
 //! modules and Firefox's policies. It never changes a list that a running browser may write.
 
+mod change;
+pub(crate) mod nss;
+pub(crate) mod policies;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jpki_pkcs11::messages::doctor::{Finding, Phrase};
 
-use crate::change::Changes;
-use crate::places::ModuleList;
-use crate::{Doctor, Outcome, module_file, nss, policies, terminal};
-
-/// What can be set up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Target {
-    P11Kit,
-    Chromium,
-    Firefox,
-}
-
-impl Target {
-    pub(crate) const ALL: [Target; 3] = [Target::P11Kit, Target::Chromium, Target::Firefox];
-
-    fn place(self) -> Phrase {
-        match self {
-            Target::P11Kit => Phrase::PlaceP11Kit,
-            Target::Chromium => Phrase::PlaceChromium,
-            Target::Firefox => Phrase::PlaceFirefox,
-        }
-    }
-}
+use crate::arguments::Target;
+use crate::context::{Context, Outcome};
+use crate::paths::ModuleList;
+use crate::{module_file, terminal};
+use change::Changes;
 
 /// One run of `register` or `unregister`.
 struct Work<'a> {
-    doctor: &'a Doctor,
+    context: &'a Context,
     changes: Changes,
     /// The module; `None`: unregister.
     module: Option<String>,
@@ -42,11 +28,11 @@ struct Work<'a> {
 }
 
 /// Registers or unregisters.
-pub(crate) fn run(doctor: &Doctor, targets: &[Target], register: bool) -> Outcome {
-    let language = doctor.arguments.language;
+pub(crate) fn run(context: &Context, targets: &[Target], register: bool) -> Outcome {
+    let language = context.arguments.language;
     let module = if register {
-        let found = module_file::find(doctor);
-        let found = found.filter(|path| path.is_file() || inside(doctor, path).is_file());
+        let found = module_file::find(context);
+        let found = found.filter(|path| path.is_file() || inside(context, path).is_file());
         let Some(path) = found.and_then(|path| Some(path.to_str()?.to_owned())) else {
             terminal::complain(&Finding::ModuleMissing.say(language, &[]).join(" "));
             return Outcome::Todo;
@@ -56,15 +42,15 @@ pub(crate) fn run(doctor: &Doctor, targets: &[Target], register: bool) -> Outcom
         None
     };
     let mut work = Work {
-        doctor,
-        changes: Changes::new(language, doctor.arguments.dry_run),
+        context,
+        changes: Changes::new(language, context.arguments.dry_run),
         module,
         named: targets.len() < Target::ALL.len(),
     };
     for target in targets {
-        match (target, doctor.arguments.system) {
-            (Target::P11Kit, false) => work.p11_kit(doctor.places.user_p11_kit_file()),
-            (Target::P11Kit, true) => work.p11_kit(Some(doctor.places.system_p11_kit_file())),
+        match (target, context.arguments.system) {
+            (Target::P11Kit, false) => work.p11_kit(context.paths.user_p11_kit_file()),
+            (Target::P11Kit, true) => work.p11_kit(Some(context.paths.system_p11_kit_file())),
             (Target::Firefox, false) => work.firefox(),
             (Target::Firefox, true) => work.policy(),
             (Target::Chromium, false) => work.chromium(),
@@ -87,13 +73,13 @@ pub(crate) fn run(doctor: &Doctor, targets: &[Target], register: bool) -> Outcom
 
 /// The module's path in the system that `--root` names: what is written down there is the path
 /// that it has once that system runs.
-fn inside(doctor: &Doctor, path: &Path) -> PathBuf {
-    doctor.places.system(&path.to_string_lossy())
+fn inside(context: &Context, path: &Path) -> PathBuf {
+    context.paths.system(&path.to_string_lossy())
 }
 
 impl Work<'_> {
     fn fields(&self, target: Target, file: &Path) -> [(&'static str, String); 2] {
-        let place = target.place().say(self.doctor.arguments.language, &[]);
+        let place = target.place().say(self.context.arguments.language, &[]);
         [("place", place), ("file", file.display().to_string())]
     }
 
@@ -116,7 +102,7 @@ impl Work<'_> {
             return self.trouble(Phrase::NoProfile, target, Path::new("~"));
         };
         // The file of a package serves everybody already.
-        let [packaged, ..] = self.doctor.places.p11_kit_folders();
+        let [packaged, ..] = self.context.paths.p11_kit_folders();
         let packaged = packaged.join(file.file_name().unwrap_or_default());
         if self.module.is_some() && packaged.is_file() && !file.exists() {
             return self.unchanged(target, &packaged);
@@ -135,8 +121,8 @@ impl Work<'_> {
     }
 
     fn firefox(&mut self) {
-        let lists = self.doctor.places.firefox();
-        let installed = self.doctor.places.has_program(&["firefox", "firefox-esr"]);
+        let lists = self.context.paths.firefox();
+        let installed = self.context.paths.has_program(&["firefox", "firefox-esr"]);
         if lists.is_empty() && self.module.is_some() && (self.named || installed) {
             self.trouble(Phrase::NoProfile, Target::Firefox, Path::new(""));
         }
@@ -146,7 +132,7 @@ impl Work<'_> {
     }
 
     fn chromium(&mut self) {
-        let lists = self.doctor.places.chromium();
+        let lists = self.context.paths.chromium();
         if !lists.iter().any(|list| list.file.exists()) {
             match lists.first() {
                 Some(first) if self.module.is_some() => self.new_database(&first.file),
@@ -169,7 +155,7 @@ impl Work<'_> {
             "brave-browser",
             "vivaldi",
         ];
-        if !self.named && !self.doctor.places.has_program(&browsers) {
+        if !self.named && !self.context.paths.has_program(&browsers) {
             return;
         }
         let Some(folder) = file.parent() else { return };
@@ -223,7 +209,7 @@ impl Work<'_> {
 
     fn policy(&mut self) {
         let target = Target::Firefox;
-        let [file, ..] = self.doctor.places.firefox_policies();
+        let [file, ..] = self.context.paths.firefox_policies();
         let before = fs::read_to_string(&file).ok();
         let after = match (&self.module, &before) {
             (Some(module), _) => policies::with(before.as_deref(), module),

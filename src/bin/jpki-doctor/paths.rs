@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders of this user and of the system.
-pub(crate) struct Places {
+pub(crate) struct Paths {
     /// The user's home.
     pub(crate) home: Option<PathBuf>,
     /// `$XDG_CONFIG_HOME` or `~/.config`.
@@ -26,15 +26,15 @@ pub(crate) struct ModuleList {
     pub(crate) locks: Vec<PathBuf>,
 }
 
-impl Places {
-    pub(crate) fn of_this_user(root: Option<PathBuf>) -> Places {
+impl Paths {
+    pub(crate) fn of_this_user(root: Option<PathBuf>) -> Paths {
         let folder = |name| {
             let path = PathBuf::from(std::env::var_os(name)?);
             path.is_absolute().then_some(path)
         };
         let home = folder("HOME");
         let below_home = |rest: &str| home.as_ref().map(|home| home.join(rest));
-        Places {
+        Paths {
             config: folder("XDG_CONFIG_HOME").or_else(|| below_home(".config")),
             data: folder("XDG_DATA_HOME").or_else(|| below_home(".local/share")),
             home,

@@ -1,6 +1,8 @@
 //! `tls HOST`: what certificate a server asks for, in TLS 1.3 and in TLS 1.2, and whether this card can
 //! answer. It tells what `handshake` hears. It never sends a certificate.
 
+mod handshake;
+
 use der::Decode;
 use jpki_pkcs11::card::Shown;
 use jpki_pkcs11::messages::doctor::Finding;
@@ -11,9 +13,10 @@ use rustls::{SignatureScheme, SupportedProtocolVersion};
 use serde_json::json;
 use x509_cert::name::Name;
 
-use crate::handshake::{Answer, Request, connect};
-use crate::report::{Mark, Report};
-use crate::{Doctor, readers};
+use crate::context::Context;
+use crate::readers;
+use crate::report::{Report, Severity};
+use handshake::{Answer, Request, connect};
 
 /// So many authorities are told by name.
 const MOST_NAMES: usize = 8;
@@ -45,7 +48,7 @@ const VERSIONS: [Version; 2] = [
 ];
 
 /// Asks the server in each version.
-pub(crate) fn check(doctor: &Doctor, host: &str, port: u16, report: &mut Report) {
+pub(crate) fn check(context: &Context, host: &str, port: u16, report: &mut Report) {
     let site = if port == 443 {
         host.to_owned()
     } else {
@@ -58,7 +61,11 @@ pub(crate) fn check(doctor: &Doctor, host: &str, port: u16, report: &mut Report)
         matches!(answer, Answer::Asked(request) if version.chosen(request).is_some())
     });
     // What fails beside a version that works is only worth knowing.
-    let bad = if accepted { Mark::Note } else { Mark::Todo };
+    let bad = if accepted {
+        Severity::Note
+    } else {
+        Severity::Todo
+    };
     for (version, answer) in VERSIONS.iter().zip(&answers) {
         let unreachable = matches!(answer, Answer::Unreachable(_));
         tell(&site, version, answer, bad, report);
@@ -71,7 +78,7 @@ pub(crate) fn check(doctor: &Doctor, host: &str, port: u16, report: &mut Report)
         _ => None,
     });
     if let Some(request) = asked {
-        authorities(doctor, &site, &request, report);
+        authorities(context, &site, &request, report);
     }
 }
 
@@ -83,7 +90,7 @@ impl Version {
     }
 }
 
-fn tell(site: &str, version: &Version, answer: &Answer, bad: Mark, report: &mut Report) {
+fn tell(site: &str, version: &Version, answer: &Answer, bad: Severity, report: &mut Report) {
     let schemes = match answer {
         Answer::Asked(request) => request.schemes.iter().map(|&scheme| name(scheme)).collect(),
         _ => Vec::new(),
@@ -106,25 +113,25 @@ fn tell(site: &str, version: &Version, answer: &Answer, bad: Mark, report: &mut 
                 .unwrap_or_default(),
         ),
     ];
-    let (mark, finding) = match answer {
+    let (severity, finding) = match answer {
         Answer::Asked(request) => match version.chosen(request) {
             Some(scheme) => {
                 fields.push(("scheme", name(scheme)));
-                (Mark::Ok, Finding::TlsAccepts)
+                (Severity::Ok, Finding::TlsAccepts)
             }
             None => (bad, Finding::TlsRefuses),
         },
         Answer::AsksNothing => (bad, Finding::TlsAsksNothing),
         Answer::Refused(reason) => {
             fields.push(("reason", reason.clone()));
-            (Mark::Note, Finding::TlsVersionRefused)
+            (Severity::Note, Finding::TlsVersionRefused)
         }
         Answer::Unreachable(reason) => {
             fields.push(("reason", reason.clone()));
-            (Mark::Fail, Finding::TlsUnreachable)
+            (Severity::Fail, Finding::TlsUnreachable)
         }
     };
-    report.add("tls", mark, finding, &fields, facts);
+    report.add("tls", severity, finding, &fields, facts);
 }
 
 /// As the TLS registry calls it.
@@ -147,7 +154,7 @@ fn name(scheme: SignatureScheme) -> String {
     }
 }
 
-fn authorities(doctor: &Doctor, site: &str, request: &Request, report: &mut Report) {
+fn authorities(context: &Context, site: &str, request: &Request, report: &mut Report) {
     let names: Vec<String> = request
         .authorities
         .iter()
@@ -167,7 +174,7 @@ fn authorities(doctor: &Doctor, site: &str, request: &Request, report: &mut Repo
     if names.is_empty() {
         report.add(
             "authorities",
-            Mark::Note,
+            Severity::Note,
             Finding::TlsAnyAuthority,
             &fields,
             facts,
@@ -176,19 +183,19 @@ fn authorities(doctor: &Doctor, site: &str, request: &Request, report: &mut Repo
     }
     report.add(
         "authorities",
-        Mark::Note,
+        Severity::Note,
         Finding::TlsAuthorities,
         &fields,
         facts,
     );
     // Without a card that shows its certificate there is nothing to compare.
-    if let Some(issuer) = issuer_on_card(doctor) {
-        let (mark, finding) = if request.authorities.contains(&issuer) {
-            (Mark::Ok, Finding::TlsAuthorityMatches)
+    if let Some(issuer) = issuer_on_card(context) {
+        let (severity, finding) = if request.authorities.contains(&issuer) {
+            (Severity::Ok, Finding::TlsAuthorityMatches)
         } else {
-            (Mark::Todo, Finding::TlsAuthorityMissing)
+            (Severity::Todo, Finding::TlsAuthorityMissing)
         };
-        report.add("authorities", mark, finding, &[], json!({}));
+        report.add("authorities", severity, finding, &[], json!({}));
     }
 }
 
@@ -197,12 +204,12 @@ fn readable(name: &[u8]) -> String {
 }
 
 /// Issuer of the authentication certificate of a card that happens to be there.
-fn issuer_on_card(doctor: &Doctor) -> Option<Vec<u8>> {
+fn issuer_on_card(context: &Context) -> Option<Vec<u8>> {
     let pcsc = Pcsc::new();
     let states = pcsc.survey().ok()?;
     let mut cards = states
         .iter()
-        .filter(|state| state.insertion.is_some() && readers::is_meant(doctor, &state.name))
+        .filter(|state| state.insertion.is_some() && readers::is_meant(context, &state.name))
         .filter_map(|state| readers::open(&pcsc, &state.name).ok());
     cards.find_map(|opened| match opened.face.certificate {
         Shown::Open(certificate) => Some(certificate.issuer().to_owned()),

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use jpki_pkcs11::messages::doctor::{Finding, Phrase};
 use serde_json::json;
 
+use crate::context::Context;
 use crate::module_file::{is_opensc, is_ours};
-use crate::report::{Mark, Report};
-use crate::{Doctor, nss, policies};
+use crate::register::{nss, policies};
+use crate::report::{Report, Severity};
 
 /// A file that makes a program load modules.
 struct List {
@@ -24,28 +25,28 @@ struct List {
 }
 
 /// Checks all of them.
-pub(crate) fn check(doctor: &Doctor, module: Option<&Path>, report: &mut Report) {
-    let lists = lists(doctor);
+pub(crate) fn check(context: &Context, module: Option<&Path>, report: &mut Report) {
+    let lists = lists(context);
     let mut anywhere = false;
     for list in &lists {
-        anywhere |= tell(doctor, list, report);
+        anywhere |= tell(context, list, report);
     }
     if !anywhere && module.is_some() {
         report.add(
             "programs",
-            Mark::Todo,
+            Severity::Todo,
             Finding::RegisteredNowhere,
             &[],
             json!({}),
         );
     }
     beside(&lists, report);
-    for (browser, kind) in doctor.places.sandboxed() {
+    for (browser, kind) in context.paths.sandboxed() {
         let fields = [("browser", browser.to_owned()), ("kind", kind.to_owned())];
         let facts = json!({ "browser": browser, "kind": kind });
         report.add(
             "sandbox",
-            Mark::Note,
+            Severity::Note,
             Finding::SandboxedBrowser,
             &fields,
             facts,
@@ -53,9 +54,9 @@ pub(crate) fn check(doctor: &Doctor, module: Option<&Path>, report: &mut Report)
     }
 }
 
-fn lists(doctor: &Doctor) -> Vec<List> {
-    let places = &doctor.places;
-    let mut lists: Vec<List> = places
+fn lists(context: &Context) -> Vec<List> {
+    let paths = &context.paths;
+    let mut lists: Vec<List> = paths
         .p11_kit_files()
         .into_iter()
         .map(|file| List {
@@ -67,7 +68,7 @@ fn lists(doctor: &Doctor) -> Vec<List> {
             expected: false,
         })
         .collect();
-    lists.extend(places.chromium().into_iter().map(|list| List {
+    lists.extend(paths.chromium().into_iter().map(|list| List {
         check: "chromium",
         place: Phrase::PlaceChromium,
         libraries: nss::libraries(&read(&list.file)),
@@ -75,7 +76,7 @@ fn lists(doctor: &Doctor) -> Vec<List> {
         file: list.file,
         command: "jpki-doctor register chromium",
     }));
-    lists.extend(places.firefox().into_iter().map(|list| List {
+    lists.extend(paths.firefox().into_iter().map(|list| List {
         check: "firefox",
         place: Phrase::PlaceFirefox,
         libraries: nss::libraries(&read(&list.file)),
@@ -83,7 +84,7 @@ fn lists(doctor: &Doctor) -> Vec<List> {
         command: "jpki-doctor register firefox",
         expected: true,
     }));
-    lists.extend(places.firefox_policies().into_iter().map(|file| List {
+    lists.extend(paths.firefox_policies().into_iter().map(|file| List {
         check: "firefox-policy",
         place: Phrase::PlaceFirefoxPolicy,
         libraries: policies::libraries(&read(&file)),
@@ -106,7 +107,7 @@ fn p11_kit_libraries(text: &str) -> Vec<String> {
 }
 
 /// Returns whether it loads the module.
-fn tell(doctor: &Doctor, list: &List, report: &mut Report) -> bool {
+fn tell(context: &Context, list: &List, report: &mut Report) -> bool {
     let ours: Vec<&String> = list
         .libraries
         .iter()
@@ -126,7 +127,7 @@ fn tell(doctor: &Doctor, list: &List, report: &mut Report) -> bool {
             let fields = fields("");
             report.add(
                 list.check,
-                Mark::Note,
+                Severity::Note,
                 Finding::NotRegistered,
                 &fields,
                 facts,
@@ -135,16 +136,16 @@ fn tell(doctor: &Doctor, list: &List, report: &mut Report) -> bool {
         return false;
     };
     let fields = fields(library);
-    let user_file = doctor.places.user_p11_kit_file();
-    let (mark, finding) = if Path::new(library).is_absolute() && !Path::new(library).exists() {
-        (Mark::Todo, Finding::RegisteredGone)
-    } else if doctor.places.superuser && user_file.as_ref() == Some(&list.file) {
-        (Mark::Todo, Finding::RootSkipsUserFile)
+    let user_file = context.paths.user_p11_kit_file();
+    let (severity, finding) = if Path::new(library).is_absolute() && !Path::new(library).exists() {
+        (Severity::Todo, Finding::RegisteredGone)
+    } else if context.paths.superuser && user_file.as_ref() == Some(&list.file) {
+        (Severity::Todo, Finding::RootSkipsUserFile)
     } else {
-        (Mark::Ok, Finding::Registered)
+        (Severity::Ok, Finding::Registered)
     };
-    report.add(list.check, mark, finding, &fields, facts);
-    mark == Mark::Ok
+    report.add(list.check, severity, finding, &fields, facts);
+    severity == Severity::Ok
 }
 
 /// OpenSC in the same place as our module: the same card twice in one program.
@@ -166,6 +167,12 @@ fn beside(lists: &[List], report: &mut Report) {
             ("file", list.file.display().to_string()),
         ];
         let facts = json!({ "file": list.file.display().to_string(), "library": library });
-        report.add("opensc", Mark::Note, Finding::OpenscBeside, &fields, facts);
+        report.add(
+            "opensc",
+            Severity::Note,
+            Finding::OpenscBeside,
+            &fields,
+            facts,
+        );
     }
 }

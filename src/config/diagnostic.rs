@@ -9,14 +9,14 @@ use crate::messages::Language;
 
 /// A setting, or a whole source, that could not be used.
 #[derive(Debug, Clone)]
-pub struct Complaint {
+pub struct Diagnostic {
     /// Where.
     pub place: Place,
     /// What.
     pub problem: Problem,
 }
 
-impl Complaint {
+impl Diagnostic {
     /// `config.toml:7: unknown key …`, on one line.
     pub fn text(&self, language: Language) -> String {
         format!(
@@ -27,7 +27,7 @@ impl Complaint {
     }
 }
 
-impl fmt::Display for Complaint {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text(Language::English))
     }
