@@ -269,3 +269,41 @@ fn comments_name_pages_that_are_here() {
     }
     assert!(pages > 40, "only {pages}");
 }
+
+/// What a file of the doctor takes from its other modules, without `self` and `super`.
+#[test]
+fn the_doctor_has_no_circles() {
+    let place = |source: &Source| {
+        let below = source.place.strip_prefix("bin/jpki-doctor/")?;
+        let first = below.split('/').next()?;
+        Some(first.trim_end_matches(".rs").to_owned())
+    };
+    let mut arrows: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut left: BTreeSet<String> = BTreeSet::new();
+    for source in sources() {
+        let Some(part) = place(&source) else { continue };
+        for after in source.code.split("crate::").skip(1) {
+            let names = match after.strip_prefix('{') {
+                Some(group) => first_level(group),
+                None => word(after).into_iter().collect(),
+            };
+            arrows.extend(names.into_iter().map(|name| (part.clone(), name)));
+        }
+        left.insert(part);
+    }
+    assert!(left.len() > 12, "{left:?}");
+    while !left.is_empty() {
+        let free: Vec<String> = left
+            .iter()
+            .filter(|part| {
+                let mut below = arrows
+                    .iter()
+                    .filter(|(from, to)| from == *part && from != to);
+                !below.any(|(_, to)| left.contains(to))
+            })
+            .cloned()
+            .collect();
+        assert!(!free.is_empty(), "a circle in {left:?}");
+        left.retain(|part| !free.contains(part));
+    }
+}

@@ -1,9 +1,9 @@
 //! Changes files: whole, or not at all, and says so. It uses std. It never follows a dry run with a
 //! deed.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use jpki_pkcs11::messages::Language;
@@ -55,7 +55,7 @@ impl Changes {
         } else {
             (Phrase::Created, Phrase::WouldCreate)
         };
-        self.act(path, did, would, || replace(path, text, mode));
+        self.act(path, did, would, || atomic_write(path, text, mode));
     }
 
     /// Removes a file and the folders above it that this leaves empty, at most so many.
@@ -96,7 +96,7 @@ impl Changes {
 }
 
 /// Writes a new file beside the old one and puts it in its place, with the old one's permissions.
-fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+fn atomic_write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     // A symbolic link stays one.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
@@ -105,23 +105,13 @@ fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
         Ok(old) => old.permissions().mode() & 0o7777,
         Err(_) => mode,
     };
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(".jpki-doctor-new");
-    let new = folder.join(name);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&new)
-        .and_then(|mut file| {
-            file.set_permissions(fs::Permissions::from_mode(mode))?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&new, &target));
-    if written.is_err() {
-        // What is half written must not stay; the first error is the one to tell.
-        let _ = fs::remove_file(&new);
-    }
-    written
+    let mut new = tempfile::Builder::new()
+        .prefix(".jpki-doctor-")
+        .tempfile_in(folder)?;
+    new.as_file()
+        .set_permissions(fs::Permissions::from_mode(mode))?;
+    new.write_all(text.as_bytes())?;
+    new.as_file().sync_all()?;
+    new.persist(&target)?;
+    Ok(())
 }
