@@ -1,6 +1,4 @@
-//! The log, on stderr or in a file, off but for warnings that somebody must act on. `env_logger` reads
-//! its filters. It never decides what is said, and never holds a lock: a child that `fork` made while
-//! another thread wrote would wait for it for ever.
+//! The log, on stderr or in a file, off but for warnings that somebody must act on. `env_logger` reads its filters.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -61,7 +59,7 @@ pub fn start(config: &Config, complaints: &[Diagnostic]) {
 }
 
 /// Tells the holder something, in one line. A program that repeats what causes it (20,000 logins with an empty PIN
-/// were seen) gets the same text [`MOST_REPEATED`] times, and then again after [`PAUSE`].
+/// were seen) gets the same text five times a minute.
 pub fn tell(text: &str) {
     static LAST: Mutex<Option<Told>> = Mutex::new(None);
     // A fork can inherit the lock held: then nothing is counted, and nothing waits.

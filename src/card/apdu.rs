@@ -1,5 +1,4 @@
-//! Commands, answers and status words (ISO 7816-4, short form). It knows how bytes are laid out.
-//! It never prints the data of a command, and never sends anything.
+//! Commands, answers and status words (ISO 7816-4, short form).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! How long to leave alone what fails again and again. It knows time only. It never sleeps.
+//! How long to leave alone what fails again and again.
 
 use std::time::{Duration, Instant};
 

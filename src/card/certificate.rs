@@ -1,5 +1,4 @@
-//! What we need out of an X.509 certificate, through `x509-cert`, `der` and `rsa`.
-//! Public-key arithmetic only. It never judges trust or validity.
+//! What we need out of an X.509 certificate, through `x509-cert`, `der` and `rsa`. Public-key arithmetic only.
 
 use der::{DateTime, Decode, Encode};
 use rsa::pkcs8::DecodePublicKey;
@@ -31,7 +30,7 @@ impl Certificate {
     /// [`Error::Malformed`] if it is not a certificate, or has a key of a kind that no card has yet.
     pub fn parse(der: Vec<u8>) -> Result<Certificate, Error> {
         let malformed = |_| Error::Malformed("the certificate does not parse");
-        // `Raw`: serial numbers and dates as they come; whether they are lawful is for those who
+        // `Raw`: serial numbers and dates as they come; whether they are valid is for those who
         // trust the certificate to say.
         let parsed = CertificateInner::<Raw>::from_der(&der).map_err(malformed)?;
         let content = parsed.tbs_certificate();

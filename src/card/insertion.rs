@@ -1,5 +1,4 @@
 //! A My Number card from its insertion to its removal, and what is known of it without asking it.
-//! It holds what `reader` has read. It never talks to a card.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,5 +1,5 @@
-//! How a file is read: by its short identifier or after a SELECT, block by block, cut at the length
-//! that its content names. It speaks through a [`Transaction`]. It keeps nothing.
+//! How a file is read: by its short identifier or after a SELECT, block by block, cut at the length that its content
+//! names.
 
 use super::apdu::{Command, Response, StatusWord};
 use super::error::Error;

@@ -1,5 +1,4 @@
 //! One transaction with the JPKI application: select it, do something, leave it.
-//! It speaks in commands and status words and uses `transport` for the bytes. It keeps no PIN.
 
 use std::time::{Duration, Instant};
 

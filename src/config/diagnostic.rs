@@ -1,5 +1,4 @@
-//! What is wrong with a setting and where it was written. It uses the table of settings for its
-//! texts. It never stops anything: whoever collects complaints decides what to do with them.
+//! What is wrong with a setting and where it was written.
 
 use std::fmt;
 use std::path::PathBuf;

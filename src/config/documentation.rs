@@ -1,5 +1,4 @@
-//! The settings as pages for people, made from their table. It uses the table and the language
-//! names. It never says anything that the table does not say.
+//! The settings as pages for people, made from their table.
 
 use super::keys::{KEYS, Values};
 use crate::messages::Language;

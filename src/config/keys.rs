@@ -1,5 +1,5 @@
-//! The one table of settings: names, values, defaults, meanings. Documentation, error texts and the
-//! example file are made from it or checked against it. It never reads a source.
+//! The one table of settings: names, values, defaults, meanings. Documentation, error texts and the example file are
+//! made from it or checked against it.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,4 @@
-//! Which program has loaded the module, and what follows from its name. It uses std. It never looks
-//! at anything but the name of the executable.
+//! Which program has loaded the module, and what follows from its name.
 
 use std::path::Path;
 

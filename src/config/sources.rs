@@ -1,6 +1,4 @@
-//! Where settings come from, and reading a file without trusting it. It uses std and `rustix`. It
-//! never opens a device or a pipe to read from it, and in a set-uid program nothing that the user
-//! could have written.
+//! Where settings come from, and reading a file without trusting it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};

@@ -1,5 +1,4 @@
-//! Settings out of a TOML file. It uses the `toml` crate's spans for line numbers. It never uses a
-//! value of a line that is not well written.
+//! Settings out of a TOML file.
 
 use std::ops::Range;
 use std::path::Path;
@@ -86,7 +85,7 @@ impl File<'_> {
                 continue;
             };
             // Another program's part is checked as well, on a configuration that is thrown away:
-            // whoever wrote it sees the mistake now.
+            // who wrote it sees the mistake now.
             let mut elsewhere = Config::default();
             let ours = program.get_ref().as_ref() == config.program;
             let target = if ours { &mut *config } else { &mut elsewhere };

@@ -1,5 +1,4 @@
-//! The types that settings have, and how a written value becomes one. It uses nothing but std and
-//! the language names. It never knows where a value was written.
+//! The types that settings have, and how a written value becomes one.
 
 use crate::messages::Language;
 

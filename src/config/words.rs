@@ -1,5 +1,4 @@
-//! Settings out of the two sources that are plain words: the parameters of `C_Initialize` and the
-//! environment. It uses std. It never complains of what belongs to somebody else.
+//! Settings out of the two sources that are plain words: the parameters of `C_Initialize` and the environment.
 
 use std::ffi::OsStr;
 

@@ -1,5 +1,5 @@
-//! Login, logout and the change of a PIN: where a PIN is judged before the card sees it, and what the
-//! card's answer does to the login. It may use `reader` and `pin`. It never signs.
+//! Login, logout and the change of a PIN: where a PIN is judged before the card sees it, and what the card's answer
+//! does to the login.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -92,7 +92,7 @@ impl Slot {
                 }
             })
             .map_err(|rv| with_patience(login, rv.into()))?;
-        // In the same transaction, what only this PIN opens: whoever logs in wants the certificate
+        // In the same transaction, what only this PIN opens: a program that logs in wants the certificate
         // next, and the card would have to be told the PIN once more for it.
         let file =
             Some(self.role.certificate()).filter(|&file| inserted.certificate(file).is_none());

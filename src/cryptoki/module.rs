@@ -1,6 +1,5 @@
-//! The module floor: one method for each C function that does something, one file for each chapter.
-//! Handles come in, owned values go out. It never sees a pointer, and never speaks to a card but
-//! through `slot` and `reader`.
+//! The module floor: one method for each C function that does something, one file for each chapter. Handles come in,
+//! owned values go out.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

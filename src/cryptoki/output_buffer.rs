@@ -1,5 +1,5 @@
-//! The two-call convention of PKCS#11 (3.2, section 5.2) without pointers. It is used by the module
-//! floor to decide and by `ffi` to carry out. It never touches a caller's memory.
+//! The two-call convention of PKCS#11 (3.2, section 5.2) without pointers. It is used by the module floor to decide
+//! and by `ffi` to carry out.
 
 /// The room that the caller offers for an output of variable length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,4 @@
 //! The codes this module may answer, and the one mapping from what went wrong below to them.
-//! It sees the errors of the floors below. It never decides what to do about them.
 
 use cryptoki_sys::*;
 

@@ -1,5 +1,4 @@
 //! A session and the operations under way in it.
-//! It holds what an operation needs and knows which one may begin. It never talks to a card.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
-//! The template of `C_GetAttributeValue`, which asks and receives. It follows the algorithm of the
-//! standard's section 5.7.5 and writes through C pointers as `output` does. It never decides whether
-//! a value may be told.
+//! The template of `C_GetAttributeValue`, which asks and receives. It follows the algorithm of the standard's section
+//! 5.7.5 and writes through C pointers as `output` does.
 
 use cryptoki_sys::{
     CK_ATTRIBUTE, CK_ATTRIBUTE_PTR, CK_ATTRIBUTE_TYPE, CK_ULONG, CK_UNAVAILABLE_INFORMATION,

@@ -1,5 +1,4 @@
-//! Message digesting functions (PKCS#11 3.2, 5.12). It may call the module floor. It never decides
-//! when an operation is over, except that an argument error ends it.
+//! Message digesting functions (PKCS#11 3.2, 5.12).
 
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
 

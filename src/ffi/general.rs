@@ -1,5 +1,4 @@
-//! General-purpose functions (PKCS#11 3.2, 5.4). It may mount the module, and name the function
-//! lists. It never looks at a card.
+//! General-purpose functions (PKCS#11 3.2, 5.4).
 
 use std::ptr;
 

@@ -1,5 +1,4 @@
-//! The arguments of `C_Initialize` (PKCS#11 3.2, 5.4.1). It reads through C pointers as `input` does.
-//! It never judges the configuration, and never calls a mutex function of the application.
+//! The arguments of `C_Initialize` (PKCS#11 3.2, 5.4.1).
 
 use cryptoki_sys::{
     CK_C_INITIALIZE_ARGS, CK_VOID_PTR, CKF_LIBRARY_CANT_CREATE_OS_THREADS, CKF_OS_LOCKING_OK,

@@ -1,6 +1,4 @@
-//! What a caller hands in, as values of Rust: bytes, names, mechanisms, templates. It reads through
-//! C pointers, unaligned if need be, and copies what must outlive the call. It never trusts a length,
-//! never keeps a pointer, never judges a content.
+//! What a caller hands in, as values of Rust: bytes, names, mechanisms, templates.
 
 use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;

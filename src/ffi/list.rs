@@ -1,7 +1,5 @@
-//! The function lists of PKCS#11 2.40, 3.0 and 3.2, the interfaces that name them, and the three
-//! symbols that programs find us by (5.4). It may name every function of the C ABI. It never has an
-//! empty slot, and never refers to an exported symbol: in a program where another library exports
-//! the same name (p11-kit in Chromium), that may be the other one's.
+//! The function lists of PKCS#11 2.40, 3.0 and 3.2, the interfaces that name them, and the three symbols that
+//! programs find us by (5.4).
 
 use std::ffi::{CStr, c_void};
 use std::ptr;

@@ -1,5 +1,4 @@
-//! Message-based functions for signing and for verifying (PKCS#11 3.2, 5.14 and 5.16). It may call
-//! the module floor. It never ends the process of signing messages for an error in one of them.
+//! Message-based functions for signing and for verifying (PKCS#11 3.2, 5.14 and 5.16).
 
 use std::ffi::c_void;
 

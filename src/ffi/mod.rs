@@ -1,6 +1,5 @@
-//! The C ABI of PKCS#11: pointers become values, one method of the module floor is called, its
-//! answer becomes a CK_RV. It may use the module floor, `config` and `error`, and names the PC/SC
-//! transport once, to mount it. It never knows what an object, a PIN or a card is.
+//! The C ABI of PKCS#11: pointers become values, one method of `cryptoki` is called, its answer becomes a CK_RV.
+//! It may import `cryptoki` and the leaves.
 //!
 //! A function of the standard is a line or three here, and all of them safe Rust:
 //! - its parameters have types which say what the pointers are for (`input`, `output`). They are

@@ -1,5 +1,4 @@
-//! Object management functions (PKCS#11 3.2, 5.7). It may call the module floor. It never keeps a
-//! caller's template: what goes down is a copy.
+//! Object management functions (PKCS#11 3.2, 5.7).
 
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 

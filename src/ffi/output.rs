@@ -1,6 +1,5 @@
-//! Where answers go: a value, an array, an output of variable length. It writes through C pointers,
-//! unaligned if need be, and holds the two-call convention (5.2), once. It never writes more than
-//! the caller has room for, and its places must be opened, that is checked, before work is done.
+//! Where answers go: a value, an array, an output of variable length. It writes through C pointers, unaligned if need
+//! be, and holds the two-call convention (5.2), once.
 
 use cryptoki_sys::{CK_BYTE, CK_ULONG};
 

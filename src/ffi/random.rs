@@ -1,5 +1,4 @@
-//! Random number generation functions (PKCS#11 3.2, 5.19). It may call the module floor. It never
-//! makes a random number of its own, and never allocates what a caller says he has room for.
+//! Random number generation functions (PKCS#11 3.2, 5.19).
 
 use cryptoki_sys::CK_SESSION_HANDLE;
 
@@ -30,5 +29,5 @@ cryptoki! {
 
 /// One answer of the card.
 const AT_ONCE: usize = 256;
-/// 4096 answers of a card take minutes: who asks for more has a wrong length in his hands.
+/// 4096 answers of a card take minutes: a larger number is a wrong length.
 const MOST: usize = 1 << 20;

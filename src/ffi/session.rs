@@ -1,5 +1,4 @@
-//! Session management functions (PKCS#11 3.2, 5.6). It may call the module floor. It never calls
-//! back: no notification of ours would tell an application anything.
+//! Session management functions (PKCS#11 3.2, 5.6).
 
 use std::ffi::c_void;
 

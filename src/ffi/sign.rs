@@ -1,6 +1,4 @@
 //! Signing functions (PKCS#11 3.2, 5.13), but for those with recovery, which are in `unsupported`.
-//! It may call the module floor. It never decides when an operation is over, except that an argument
-//! error ends it.
 
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
 

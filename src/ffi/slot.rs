@@ -1,5 +1,4 @@
-//! Slot and token management functions (PKCS#11 3.2, 5.5). It may call the module floor. It never
-//! holds anything while `C_WaitForSlotEvent` blocks but its share of the module.
+//! Slot and token management functions (PKCS#11 3.2, 5.5).
 
 use cryptoki_sys::{
     CK_BBOOL, CK_FALSE, CK_FLAGS, CK_MECHANISM_INFO, CK_MECHANISM_TYPE, CK_SESSION_HANDLE,

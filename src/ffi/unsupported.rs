@@ -1,6 +1,5 @@
-//! The functions that a token of ours cannot do: each of them has its place in the
-//! lists all the same (PKCS#11 3.2, section 5). They may ask whether the session and the mechanism are there. They never
-//! look through a pointer, so they are safe.
+//! The functions that a token of ours cannot do: each of them has its place in the lists all the same (PKCS#11 3.2,
+//! section 5).
 
 use cryptoki_sys::{
     CK_ASYNC_DATA_PTR, CK_ATTRIBUTE_PTR, CK_BYTE_PTR, CK_FLAGS, CK_MECHANISM_PTR, CK_OBJECT_HANDLE,

@@ -1,5 +1,4 @@
-//! Functions for verifying signatures (PKCS#11 3.2, 5.15). It may call the module floor. It never
-//! decides when an operation is over, except that an argument error ends it.
+//! Functions for verifying signatures (PKCS#11 3.2, 5.15).
 
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
 

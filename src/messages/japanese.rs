@@ -1,5 +1,4 @@
-//! The messages in Japanese: what happened, what it means, what to do next. It uses the catalogue's
-//! types. It never says what is contested (which PIN can be reset where) as a fact.
+//! The messages in Japanese: what happened, what it means, what to do next.
 
 use super::{Message, Token};
 

@@ -1,5 +1,4 @@
-//! Languages, tokens, PINs, kinds of card and what they are called. It uses std. It never makes a
-//! sentence.
+//! Languages, tokens, PINs, kinds of card and what they are called.
 
 /// A language that messages are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -174,7 +174,7 @@ impl Drop for Bounded {
         // ask pcscd, which may hang.
         self.inner = None;
         *self.service.lock() = None;
-        // A program may exit after C_Finalize: libpcsclite takes its lists down then, whoever is using them.
+        // A program may exit after C_Finalize: libpcsclite frees its lists then, also while a thread uses them.
         let begun = Instant::now();
         while self.any_thread(|thread| !thread.is_late()) && begun.elapsed() < ENDING_LIMIT {
             thread::sleep(Duration::from_millis(1));

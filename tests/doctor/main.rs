@@ -1,6 +1,4 @@
-//! Drives the built `jpki-doctor` against a real pcscd with virtual cards, in private homes, on a
-//! pseudo terminal. It uses `tests/virtual-pcscd`, and says what is missing where that cannot run. It
-//! never uses the pcscd, the home or the browsers of whoever runs it.
+//! Drives the built `jpki-doctor` against a real pcscd with virtual cards, in private homes, on a pseudo terminal.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

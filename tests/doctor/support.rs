@@ -1,5 +1,4 @@
-//! A private pcscd, a private home, the doctor in both, and a terminal to talk to it. It uses std and
-//! `script`. It never tests anything.
+//! A private pcscd, a private home, the doctor in both, and a terminal to talk to it.
 
 use std::collections::BTreeMap;
 use std::fs;

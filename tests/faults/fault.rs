@@ -1,5 +1,4 @@
-//! The faults, and the codes that each may lead to. It knows the simulator's misbehaviours. It never
-//! looks at what a verb does.
+//! The faults, and the codes that each may lead to.
 
 use std::time::Duration;
 

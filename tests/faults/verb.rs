@@ -1,5 +1,5 @@
-//! The verbs: what a program does that makes the module talk to the card, and what stands before it.
-//! They go through the C ABI. They never judge.
+//! The verbs: what a program does that makes the module talk to the card, and what stands before it. They go through
+//! the C ABI.
 
 use crate::common::config::{Config, LoginState};
 use cryptoki_sys::*;

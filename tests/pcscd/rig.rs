@@ -1,5 +1,4 @@
-//! The private pcscd, its virtual readers, and the module on them. It may stop and start that pcscd
-//! and no other process. It never judges.
+//! The private pcscd, its virtual readers, and the module on them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Deref;

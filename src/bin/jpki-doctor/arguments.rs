@@ -1,4 +1,4 @@
-//! The command line. It uses `lexopt`. It never does anything.
+//! The command line.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,6 +1,5 @@
-//! `jpki-doctor`: is everything right with the My Number card on this computer, and what is to be
-//! done if not? It uses the lower floors of the module (`card`, `pcsc`) and its leaves. The module itself is not
-//! loaded, no PIN is asked for unless the command says so, and no personal data are printed.
+//! `jpki-doctor`: is everything right with the My Number card on this computer, and what is to be done if not? The
+//! module itself is not loaded, no PIN is asked for unless the command says so, and no personal data are printed.
 #![forbid(unsafe_code)]
 
 mod arguments;

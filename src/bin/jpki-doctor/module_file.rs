@@ -1,5 +1,4 @@
-//! Where the module's file is, and whether it is what it should be. It reads the file. It never
-//! loads it.
+//! Where the module's file is, and whether it is what it should be.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

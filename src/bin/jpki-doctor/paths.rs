@@ -1,5 +1,4 @@
-//! Where things live on a Linux system, in a user's home and in the system. It uses std. It never
-//! writes.
+//! Where things live on a Linux system, in a user's home and in the system.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
-//! Which card a command works with, and what to say when that fails. It opens cards. It never sends
-//! them a PIN.
+//! Which card a command works with, and what to say when that fails. It opens cards.
 
 use jpki_pkcs11::card::files::{Kind, Role};
 use jpki_pkcs11::card::{self, CardInfo, JpkiCard};

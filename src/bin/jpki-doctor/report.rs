@@ -1,5 +1,4 @@
-//! What the check-up found, as lines for people or as JSON. It uses the catalogue of messages. It
-//! never prints the path of a home folder or the serial number of a reader.
+//! What the check-up found, as lines for people or as JSON.
 
 use std::path::{Path, PathBuf};
 

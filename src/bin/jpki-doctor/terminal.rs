@@ -1,5 +1,4 @@
-//! Standard streams and the terminal: lines out, PINs in without an echo. It uses `rustix`. It never
-//! leaves the terminal without its echo, and wipes what it read.
+//! Standard streams and the terminal: lines out, PINs in without an echo.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};

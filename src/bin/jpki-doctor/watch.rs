@@ -1,5 +1,4 @@
-//! `watch`: readers and cards as they come and go, and how well each card reads where it lies. It
-//! reads free files. It never sends a PIN.
+//! `watch`: readers and cards as they come and go, and how well each card reads where it lies.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

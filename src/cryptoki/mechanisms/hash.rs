@@ -1,5 +1,4 @@
 //! Hash functions, computed here and not by the card, and the DigestInfo that is signed.
-//! It uses the RustCrypto crates. It knows no mechanism numbers.
 
 use der::oid::AssociatedOid;
 use sha1::Sha1;

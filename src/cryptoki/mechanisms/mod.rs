@@ -1,5 +1,4 @@
 //! The mechanism table, and how an application's data become what the card signs.
-//! It knows PKCS#11's mechanisms (PKCS#11 3.2, sections 6.1 and 6.21 ff.) and the card's two schemes. It never talks to a card.
 
 mod hash;
 
@@ -206,7 +205,7 @@ impl SignInput {
     /// The next part of the data.
     pub(crate) fn update(&mut self, part: &[u8]) {
         match &mut self.content {
-            // What is too long stays too long; nobody's gigabyte is kept for that.
+            // What is too long stays too long; it is not kept.
             Content::Kept(bytes) => {
                 let room = (MAX_PKCS1_INPUT + 1).saturating_sub(bytes.len());
                 bytes.extend_from_slice(part.get(..room).unwrap_or(part));

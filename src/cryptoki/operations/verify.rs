@@ -1,5 +1,5 @@
-//! Checking signatures in software (PKCS#11 3.2, 5.15 to 5.17): with the token's public keys and with
-//! those that an application brought. It never asks the card for more than a certificate.
+//! Checking signatures in software (PKCS#11 3.2, 5.15 to 5.17): with the token's public keys and with those that an
+//! application brought.
 
 use cryptoki_sys::*;
 

@@ -1,4 +1,4 @@
-//! The findings of the check-up that are no [`Message`](crate::messages::Message). Words only.
+//! The findings of the check-up that are no [`Message`](crate::messages::Message).
 
 use super::catalogue;
 

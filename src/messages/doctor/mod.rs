@@ -1,6 +1,5 @@
-//! What only `jpki-doctor` says: findings with their next step, prompts, answers of its commands. Both
-//! languages stand side by side. It uses the catalogue's `fill`. It never says again what a
-//! [`Message`](super::Message) says.
+//! What only `jpki-doctor` says: findings with their next step, prompts, answers of its commands. Both languages
+//! stand side by side.
 
 mod findings;
 mod phrases;

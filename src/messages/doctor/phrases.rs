@@ -1,4 +1,4 @@
-//! Headings, prompts and answers of `jpki-doctor`'s commands. Words only.
+//! Headings, prompts and answers of `jpki-doctor`'s commands.
 
 use super::catalogue;
 

@@ -1,5 +1,4 @@
 //! The virtual card that lies in the private pcscd: its PINs, its control socket, its timing.
-//! It uses what `tests/virtual-pcscd` leaves in the environment. It never talks to the card itself.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};

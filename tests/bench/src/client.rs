@@ -1,5 +1,4 @@
 //! The steps as a stranger's PKCS#11 client does them, with any module.
-//! It uses the `cryptoki` crate. It knows nothing of what is inside a module.
 
 use std::path::Path;
 

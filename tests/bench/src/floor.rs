@@ -1,5 +1,5 @@
-//! The floor: a bare PC/SC program that sends only what the card demands for each step.
-//! It uses the `pcsc` crate. It checks no signature, keeps no login apart, leaves the card open.
+//! The floor: a bare PC/SC program that sends only what the card demands for each step. It checks no signature, keeps
+//! no login apart, leaves the card open.
 
 use pcsc::{Card, Context, Disposition, Protocols, Scope, ShareMode};
 use sha2::{Digest, Sha256};

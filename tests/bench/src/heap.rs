@@ -1,5 +1,4 @@
 //! Counts allocations of the whole program. It is the system's allocator with a counter before it.
-//! It never changes what is allocated.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! The calls that programs make again and again, over a recorded card: for callgrind, for criterion
-//! and for counting allocations. It uses `functions` and `mount`. No card, no PC/SC, no clock.
+//! The calls that programs make again and again, over a recorded card: for callgrind, for criterion and for counting
+//! allocations. No card, no PC/SC, no clock.
 
 use std::hint::black_box;
 

@@ -1,5 +1,4 @@
 //! Measures the module beside OpenSC and beside a bare PC/SC program, on one virtual card.
-//! It uses the public face of all three, as a stranger would. It never measures what it did not check.
 
 pub mod card;
 pub mod client;

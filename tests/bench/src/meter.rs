@@ -1,5 +1,4 @@
 //! What something cost: time, CPU time, and the APDUs and bytes that the virtual card saw meanwhile.
-//! It reads the simulator's log. It never changes anything.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

@@ -1,5 +1,4 @@
 //! Several readers and several threads at once: do the cards work without gaps?
-//! It uses the module as `client` does. It reads the gaps out of the simulator's log.
 
 use std::path::Path;
 use std::thread;

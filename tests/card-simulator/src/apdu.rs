@@ -1,4 +1,4 @@
-//! Command and response APDUs of ISO 7816-4, as the card sees them. Knows lengths, not meanings. Never panics.
+//! Command and response APDUs of ISO 7816-4, as the card sees them. Knows lengths, not meanings.
 
 /// A command APDU taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The chip: power, the current application, and which command goes where. Speaks bytes. Never panics, never sleeps.
+//! The chip: power, the current application, and which command goes where. Speaks bytes.
 
 mod challenge;
 mod files;

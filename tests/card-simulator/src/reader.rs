@@ -1,4 +1,4 @@
-//! A reader with a deck of cards. Logs, keeps time, misbehaves when told to. Knows nothing of PC/SC or sockets.
+//! A reader with a deck of cards. Logs, keeps time, misbehaves when told to.
 
 mod describe;
 mod log;

@@ -1,4 +1,4 @@
-//! What the targets share: a reader whose card answers as the input says. It never opens a file.
+//! What the targets share: a reader whose card answers as the input says.
 
 #[allow(
     dead_code,

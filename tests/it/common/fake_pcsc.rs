@@ -176,7 +176,7 @@ impl Place {
 
     fn power(&self) {
         if let Ok(false) = self.reader.inserted_card(|card| card.is_powered()) {
-            // The card may leave at this very moment; whoever talks to it next will hear of it.
+            // The card may leave at this very moment; the next command hears of it.
             let _ = self.reader.power_on();
         }
     }

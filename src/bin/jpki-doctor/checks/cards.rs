@@ -1,5 +1,4 @@
-//! What is in each reader, the tries left of its PINs, and its certificates. It uses the card floor.
-//! It never sends a PIN, and prints of a certificate its dates alone.
+//! What is in each reader, the tries left of its PINs, and its certificates.
 
 use jpki_pkcs11::card;
 use jpki_pkcs11::card::Shown;

@@ -1,4 +1,4 @@
-//! Ends of validity, as people in Japan read them. It uses `der`'s dates. It knows no certificate.
+//! Ends of validity, as people in Japan read them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

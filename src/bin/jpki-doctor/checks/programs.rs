@@ -1,5 +1,4 @@
-//! Who loads the module: p11-kit, Firefox, Chromium; OpenSC beside it; browsers in a sandbox. It reads
-//! configuration files. It never changes them and starts no program.
+//! Who loads the module: p11-kit, Firefox, Chromium; OpenSC beside it; browsers in a sandbox.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! `check-pin` and `change-pin`, and asking for a PIN at all. It uses the card floor that the module
-//! uses. It spends a last try only after a typed yes, and sends nothing that has not the right shape.
+//! `check-pin` and `change-pin`, and asking for a PIN at all. It spends a last try only after a typed yes, and sends
+//! nothing that has not the right shape.
 
 pub(crate) mod sign_test;
 

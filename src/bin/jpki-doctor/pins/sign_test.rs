@@ -1,5 +1,5 @@
-//! `--sign-test`: one signature of each scheme over fresh random bytes. It uses the card floor. It asks
-//! for a PIN on the terminal and keeps it for the test alone.
+//! `--sign-test`: one signature of each scheme over fresh random bytes. It asks for a PIN on the terminal and keeps
+//! it for the test alone.
 
 use std::time::Instant;
 

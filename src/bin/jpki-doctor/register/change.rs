@@ -1,5 +1,4 @@
-//! Changes files: whole, or not at all, and says so. It uses std. It never follows a dry run with a
-//! deed.
+//! Changes files: whole, or not at all, and says so.
 
 use std::fs;
 use std::io::{self, Write};

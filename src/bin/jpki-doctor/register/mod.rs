@@ -1,5 +1,5 @@
-//! Sets up programs for the module and undoes it. It changes p11-kit's module files, NSS's lists of
-//! modules and Firefox's policies. It never changes a list that a running browser may write.
+//! Sets up programs for the module and undoes it. It changes p11-kit's module files, NSS's lists of modules and
+//! Firefox's policies.
 
 mod change;
 pub(crate) mod nss;

@@ -1,5 +1,4 @@
-//! `pkcs11.txt`, the list of modules of an NSS database: paragraphs of `key=value` lines. Text in, text
-//! out. It never touches a paragraph that is not ours.
+//! `pkcs11.txt`, the list of modules of an NSS database: paragraphs of `key=value` lines. Text in, text out.
 
 use crate::module_file::is_ours;
 

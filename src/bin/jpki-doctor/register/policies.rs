@@ -1,5 +1,4 @@
-//! `policies.json`, Firefox's policies for all users: our entry under `SecurityDevices`. Text in, text
-//! out. It never changes another policy.
+//! `policies.json`, Firefox's policies for all users: our entry under `SecurityDevices`. Text in, text out.
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
-//! One handshake as a client without a certificate, to hear what the server asks for. It uses `rustls`.
-//! It sends no certificate, and does not judge the server's: nothing secret is told to it.
+//! One handshake as a client without a certificate, to hear what the server asks for. It sends no certificate, and
+//! does not judge the server's: nothing secret is told to it.
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};

@@ -1,5 +1,5 @@
-//! `tls HOST`: what certificate a server asks for, in TLS 1.3 and in TLS 1.2, and whether this card can
-//! answer. It tells what `handshake` hears. It never sends a certificate.
+//! `tls HOST`: what certificate a server asks for, in TLS 1.3 and in TLS 1.2, and whether this card can answer. It
+//! tells what `handshake` hears.
 
 mod handshake;
 

@@ -1,4 +1,4 @@
-//! The elementary files of the JPKI application (section 2). Contents and read conditions. Never changes after it was made.
+//! The elementary files of the JPKI application (section 2). Contents and read conditions.
 
 use super::Role;
 use crate::{

@@ -1,4 +1,4 @@
-//! VERIFY and CHANGE REFERENCE DATA (sections 3.3, 3.4, 5). Counts before it compares. Never folds case.
+//! VERIFY and CHANGE REFERENCE DATA (sections 3.3, 3.4, 5). Counts before it compares.
 
 use super::{Card, Role, files::Content};
 use crate::{

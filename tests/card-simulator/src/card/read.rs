@@ -1,4 +1,4 @@
-//! READ BINARY (section 3.2) and short EF identifiers. Never gives what is not verified.
+//! READ BINARY (section 3.2) and short EF identifiers.
 
 use super::{
     Card,

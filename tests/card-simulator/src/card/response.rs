@@ -1,4 +1,4 @@
-//! The T=0 habits 61xx and 6Cxx (section 12, point 12), around the commands themselves. Never executes a command twice.
+//! The T=0 habits 61xx and 6Cxx (section 12, point 12), around the commands themselves.
 
 use super::Card;
 use crate::{

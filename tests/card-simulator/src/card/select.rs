@@ -1,4 +1,4 @@
-//! SELECT (section 3.1) and the rules of section 5 about what it forgets. Never reads a file.
+//! SELECT (section 3.1) and the rules of section 5 about what it forgets.
 
 use super::Card;
 use crate::{

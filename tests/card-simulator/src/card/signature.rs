@@ -1,4 +1,4 @@
-//! COMPUTE DIGITAL SIGNATURE, `80 2A P1 P2 Lc data 00` (section 3.5). Never looks for a DigestInfo.
+//! COMPUTE DIGITAL SIGNATURE, `80 2A P1 P2 Lc data 00` (section 3.5).
 
 use getrandom::SysRng;
 use rsa::{Pkcs1v15Sign, PrivateKey, Pss};

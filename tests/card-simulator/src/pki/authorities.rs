@@ -1,6 +1,5 @@
-//! The two self-signed authorities of one generation.
-//! Makes their keys and certificates in the shape of card sheet 6.4.
-//! Never tells the generations apart by name: they share it, as the real ones do.
+//! The two self-signed authorities of one generation. Makes their keys and certificates in the shape of card sheet
+//! 6.4.
 
 use der::DateTime;
 use rsa::PrivateKey;

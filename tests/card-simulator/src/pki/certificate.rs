@@ -1,6 +1,5 @@
-//! An X.509 v3 certificate signed with SHA-256 and RSA (card sheet 6, "Common").
-//! Uses `der` for the frame and `rsa` for key and signature.
-//! Never knows what the certificate is for.
+//! An X.509 v3 certificate signed with SHA-256 and RSA (card sheet 6, "Common"). Uses `der` for the frame and `rsa`
+//! for key and signature.
 
 use der::{
     Encode, Sequence,

@@ -1,6 +1,4 @@
-//! Why a test certificate could not be made or read back.
-//! Wraps the errors of `der` and `rsa`.
-//! Never carries key material.
+//! Why a test certificate could not be made or read back. Wraps the errors of `der` and `rsa`.
 
 use std::fmt;
 

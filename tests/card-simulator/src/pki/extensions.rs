@@ -1,6 +1,5 @@
-//! The extensions of leaves and authorities, one function each.
-//! Encodes the `x509_cert` types with the criticality of card sheet 6.1, 6.2 and 6.4.
-//! Never decides which certificate carries which: that is read in `issue` and `authorities`.
+//! The extensions of leaves and authorities, one function each. Encodes the `x509_cert` types with the criticality of
+//! card sheet 6.1, 6.2 and 6.4.
 
 use der::{
     Encode, Tag,

@@ -1,6 +1,4 @@
-//! The person on the card, as far as certificates tell.
-//! Uses nothing but text.
-//! Never describes a person who exists: names, towns' quarters and dates are invented.
+//! The person on the card, as far as certificates tell. Uses nothing but text.
 
 /// The holder of a card; the sign certificate tells all of it, the auth certificate only the
 /// municipality (card sheet 6.1, 6.2).

@@ -1,6 +1,5 @@
-//! Issuing the two certificates of a holder.
-//! Puts the parts of `name` and `extensions` in the order of card sheet 6.1 and 6.2.
-//! Never keeps a register: who wants a revoked certificate has to remember it.
+//! Issuing the two certificates of a holder. Puts the parts of `name` and `extensions` in the order of card sheet 6.1
+//! and 6.2.
 
 use std::time::SystemTime;
 

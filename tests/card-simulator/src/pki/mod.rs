@@ -1,11 +1,10 @@
-//! The certificates of a test card: two self-signed authorities and the two leaves of one holder.
-//! Uses `x509-cert`, `der` and `rsa`; every key is made fresh at run time.
-//! Never holds, reads or imitates a key or a person that exists.
+//! The certificates of a test card: two self-signed authorities and the two leaves of one holder. Uses `x509-cert`,
+//! `der` and `rsa`; every key is made fresh at run time.
 //!
-//! The shapes follow the project's card sheet, sections 6.1 (auth leaf), 6.2 (sign leaf) and 6.4
-//! (authorities), which decodes the published test certificates and the J-LIS authority files. Two
-//! things differ on purpose: the organisation is `JPKI-SIM`, and the OCSP address lies under
-//! `.invalid`, so that no test can ever reach the real responder.
+//! The shapes follow the project's card sheet, sections 6.1 (auth leaf), 6.2 (sign leaf) and 6.4 (authorities), which
+//! decodes the published test certificates and the J-LIS authority files. Two things differ on purpose: the
+//! organisation is `JPKI-SIM`, and the OCSP address lies under `.invalid`, so that no test can ever reach the real
+//! responder.
 
 mod authorities;
 mod certificate;

@@ -1,6 +1,5 @@
-//! The distinguished names of authorities, holders and CRL distribution points.
-//! Builds `x509_cert` names: country as PrintableString, all else as UTF8String (card sheet 6).
-//! Never uses the organisation of the real authorities.
+//! The distinguished names of authorities, holders and CRL distribution points. Builds `x509_cert` names: country as
+//! PrintableString, all else as UTF8String (card sheet 6).
 
 use std::time::Duration;
 

@@ -1,6 +1,5 @@
-//! Keys and certificates as bytes, for a state directory that outlives the process.
-//! Writes DER, so that `openssl asn1parse` can show it; keys are PKCS#8 inside.
-//! Never protects anything: these keys open no real door.
+//! Keys and certificates as bytes, for a state directory that outlives the process. Writes DER, so that `openssl
+//! asn1parse` can show it; keys are PKCS#8 inside.
 
 use der::{Decode, Encode, Sequence, asn1::OctetString};
 use rsa::{

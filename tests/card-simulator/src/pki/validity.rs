@@ -1,6 +1,4 @@
-//! From when until when a test certificate is good.
-//! Uses the system clock and the rules of card sheet 6 and 6.3.
-//! Never ends at another second than 23:59:59 in Japan.
+//! From when until when a test certificate is good. Uses the system clock and the rules of card sheet 6 and 6.3.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

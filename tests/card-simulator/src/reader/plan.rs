@@ -1,4 +1,4 @@
-//! What may go wrong, and when. Plain data and its text form. Executes nothing.
+//! What may go wrong, and when. Plain data and its text form.
 
 use std::{error::Error, fmt, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What is in a reader, and what one exchange does to it. Never waits and never locks: that is the reader's part.
+//! What is in a reader, and what one exchange does to it.
 
 use std::time::Duration;
 

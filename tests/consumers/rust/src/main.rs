@@ -1,5 +1,5 @@
-//! Signs twice in one login through the crate `cryptoki`, and verifies with the module. It uses nothing else.
-//! It never sees the card. MODULE TOKEN PIN DOCUMENT OUT.. ; AGAIN=1: the context login before each signature.
+//! Signs twice in one login through the crate `cryptoki`, and verifies with the module. MODULE TOKEN PIN DOCUMENT
+//! OUT.. ; AGAIN=1: the context login before each signature.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Certificates as files for servers and tests. Never writes a private key.
+//! Certificates as files for servers and tests.
 
 use std::{
     error::Error,

@@ -1,5 +1,5 @@
-//! The simulated card behind a real pcscd: serves vpcd, obeys a control socket. Uses the library for every byte of the card.
-//! Never talks to a real reader.
+//! The simulated card behind a real pcscd: serves vpcd, obeys a control socket. Uses the library for every byte of
+//! the card.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,5 @@
-//! What the issued certificates say, read back with `x509-cert` and judged by OpenSSL.
-//! Needs `openssl` on the path for the tests that name it.
-//! Never compares with a recorded certificate: every point of the card sheet is spelled out.
+//! What the issued certificates say, read back with `x509-cert` and judged by OpenSSL. Needs `openssl` on the path
+//! for the tests that name it.
 
 mod auth_leaf;
 mod authority;
