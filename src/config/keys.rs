@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use strsim::levenshtein;
+
 use super::values::{RawValue, is_log_filter, language_from_raw};
 use super::{AlwaysAuthenticate, CaCertificates, Config, LastTry, LoginState, Readers, Slots};
 use crate::messages::Language;
@@ -100,7 +102,7 @@ pub(super) fn similar_key(name: &str) -> Option<&'static Key> {
     let (distance, key) = KEYS
         .iter()
         .filter(|key| key.name.len().abs_diff(name.len()) <= 2)
-        .map(|key| (distance(&name, key.name), key))
+        .map(|key| (levenshtein(&name, key.name), key))
         .min_by_key(|(distance, _)| *distance)?;
     let allowed = match key.name.len() {
         0..=3 => 1,
@@ -314,22 +316,4 @@ fn same_letters(one: &str, other: &str) -> bool {
         letters
     };
     sorted(one) == sorted(other)
-}
-
-/// How many letters must be changed, added or taken away to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.chars().enumerate() {
-        let mut left = line + 1;
-        let mut next = vec![left];
-        for (pair, target) in row.windows(2).zip(&other) {
-            let &[diagonal, above] = pair else { continue };
-            let change = diagonal + usize::from(letter != *target);
-            left = change.min(above + 1).min(left + 1);
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }

@@ -1,5 +1,7 @@
 //! The types that settings have, and how a written value becomes one.
 
+use wildmatch::WildMatch;
+
 use crate::messages::Language;
 
 /// A value as a source gave it, before a key has looked at it.
@@ -204,34 +206,9 @@ pub(super) fn is_log_filter(text: &str) -> bool {
         })
 }
 
-/// Does the whole of `text` fit `pattern`? It goes back to the last `*` only, so that the time is at
-/// most the product of the two lengths.
+/// Does the whole of `text` fit `pattern`, with `*` and `?`, in whatever case?
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().flat_map(char::to_lowercase).collect();
-    let text: Vec<char> = text.chars().flat_map(char::to_lowercase).collect();
-    let (mut at_pattern, mut at_text) = (0, 0);
-    let mut last_star: Option<(usize, usize)> = None;
-    while let Some(character) = text.get(at_text) {
-        match pattern.get(at_pattern) {
-            Some('*') => {
-                last_star = Some((at_pattern, at_text));
-                at_pattern += 1;
-            }
-            Some(expected) if *expected == '?' || expected == character => {
-                at_pattern += 1;
-                at_text += 1;
-            }
-            _ => {
-                let Some((star, taken)) = last_star else {
-                    return false;
-                };
-                last_star = Some((star, taken + 1));
-                at_pattern = star + 1;
-                at_text = taken + 1;
-            }
-        }
-    }
-    pattern.iter().skip(at_pattern).all(|left| *left == '*')
+    WildMatch::new(&pattern.to_lowercase()).matches(&text.to_lowercase())
 }
 
 /// At most 40 characters, without line breaks and other control characters.
