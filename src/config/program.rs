@@ -37,7 +37,7 @@ pub(super) fn is_openssh(program: &str) -> bool {
     OPENSSH.contains(&program)
 }
 
-/// Does it fail at a key that wants its PIN for each use (`CKA_ALWAYS_AUTHENTICATE`)?
+/// Does it fail at a key that needs its PIN for each use (`CKA_ALWAYS_AUTHENTICATE`)?
 pub(super) fn logs_in_once(program: &str) -> bool {
     let is_version = |rest: &str| rest.chars().all(|c| c.is_ascii_digit() || c == '.');
     LOG_IN_ONCE.contains(&program)

@@ -112,7 +112,7 @@ choice! {
 }
 
 choice! {
-    /// Does a key want its PIN for each signature (`CKA_ALWAYS_AUTHENTICATE`)?
+    /// Does a key need its PIN for each signature (`CKA_ALWAYS_AUTHENTICATE`)?
     AlwaysAuthenticate:
     /// The signature key does, the authentication key does not.
     #[default]

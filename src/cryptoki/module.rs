@@ -1,4 +1,4 @@
-//! The module floor: one method for each C function that does something, one file for each chapter. Handles come in,
+//! The module from `C_Initialize` to `C_Finalize`: one method for each C function that does something, one file for each chapter. Handles come in,
 //! owned values go out.
 
 use std::collections::BTreeMap;

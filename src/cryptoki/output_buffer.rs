@@ -1,4 +1,4 @@
-//! The two-call convention of PKCS#11 (3.2, section 5.2) without pointers. It is used by the module floor to decide
+//! The two-call convention of PKCS#11 (3.2, section 5.2) without pointers. It is used by `cryptoki` to decide
 //! and by `ffi` to carry out.
 
 /// The room that the caller offers for an output of variable length.

@@ -158,7 +158,7 @@ pub enum Error {
     Card(#[from] card::Error),
 }
 
-/// The result of everything from the module floor up.
+/// The result of everything from `cryptoki` up.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl From<Rv> for Error {

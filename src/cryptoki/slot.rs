@@ -78,7 +78,7 @@ pub(super) struct Login {
     pub(super) epoch: u64,
 }
 
-/// One use of a key that wants its PIN for each (`C_Login` with `CKU_CONTEXT_SPECIFIC`). It belongs to
+/// One use of a key that needs its PIN for each (`C_Login` with `CKU_CONTEXT_SPECIFIC`). It belongs to
 /// the operation that it was given for, and the PIN is wiped with it, used or not.
 pub(crate) struct ContextLogin {
     pub(super) pin: Pin,
@@ -95,7 +95,7 @@ pub(super) enum KeyAccess {
     Pin(Pin),
     /// The card was left open (`login_state = "card"`).
     OnCard,
-    /// The login is there, but the key wants its PIN for each signature and has had one.
+    /// The login is there, but the key needs its PIN for each signature and has had one.
     Spent,
 }
 
@@ -171,7 +171,7 @@ impl Slot {
         }
     }
 
-    /// Does the key want its PIN for each signature?
+    /// Does the key need its PIN for each signature?
     pub(crate) fn always_authenticate(&self) -> bool {
         match self.policy.always_authenticate {
             // The signature key binds its holder by law; the card itself asks once only
@@ -197,7 +197,7 @@ impl Slot {
         }
     }
 
-    /// One signature. A key that wants its PIN each time has none afterwards.
+    /// One signature. A key that needs its PIN each time has none afterwards.
     ///
     /// # Errors
     /// `CKR_USER_NOT_LOGGED_IN`, and what the card says.

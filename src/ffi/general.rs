@@ -39,7 +39,7 @@ cryptoki! {
         list.open()?.give(ptr::from_ref(&V2_40).cast_mut())
     }
 
-    /// Lists the interfaces: 3.2, 3.0, 2.40.
+    /// Lists the interfaces: 3.0, 3.2, 2.40.
     fn C_GetInterfaceList((list, count): OutBuf<CK_INTERFACE>) {
         list.open()?.give_all(&INTERFACES.0)
     }

@@ -127,7 +127,7 @@ pub unsafe extern "C" fn C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR) -> CK
     unsafe { general::C_GetFunctionList(list) }
 }
 
-/// Lists the interfaces: 3.2, 3.0, 2.40.
+/// Lists the interfaces: 3.0, 3.2, 2.40.
 ///
 /// # Safety
 /// `count` is NULL or a number, `list` is NULL or has room for that many interfaces.

@@ -156,7 +156,7 @@ fn guard(function: &'static str, body: impl FnOnce() -> Result<()>) -> CK_RV {
 
 /// Ends the session's operation when the body fails on its arguments. By the standard
 /// a call of `C_Sign` and its like ends the operation in every case but two: it tells a length, or
-/// `CKR_BUFFER_TOO_SMALL`; the module floor cannot do that for a call that never reached it.
+/// `CKR_BUFFER_TOO_SMALL`; `cryptoki` cannot do that for a call that never reached it.
 fn ending(
     session: CK_SESSION_HANDLE,
     operation: CK_FLAGS,

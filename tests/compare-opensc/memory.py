@@ -52,7 +52,7 @@ def expect(when, pid, secret, number):
 def main(module):
     reading, writing = os.pipe()
     log = os.path.join(os.environ["VIRTUAL_CARD_DIR"], "module.log")
-    # In Python the key does not want its password for each signature; here it shall.
+    # In Python the key does not need its password for each signature; here it is set to.
     victim = Victim(module, {"JPKI_PKCS11_LOG": "trace", "JPKI_PKCS11_LOG_FILE": log,
                              "JPKI_PKCS11_ALWAYS_AUTHENTICATE": "yes"}, reading)
     pid = victim.process.pid
