@@ -34,6 +34,8 @@ class Row:
     result: str = "FAIL"
     reason: str = ""
     seconds: float = 0.0
+    # The card was harmed: a try was lost, or it was left verified.
+    harmed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
