@@ -10,7 +10,7 @@
 //! * [`card`]: the JPKI card.
 //! * [`pcsc`]: readers, connections, bytes. PC/SC exists only here.
 //!
-//! [`config`], [`messages`], [`logging`], `platform` and [`vendor`] are leaves.
+//! [`config`], [`messages`], [`logging`], [`pinentry`], `platform` and [`vendor`] are leaves.
 //!
 //! # Locks
 //!
@@ -31,5 +31,6 @@ pub mod ffi;
 pub mod logging;
 pub mod messages;
 pub mod pcsc;
+pub mod pinentry;
 mod platform;
 pub mod vendor;

@@ -41,8 +41,10 @@ pub enum Shown {
 /// How a key is reached in one transaction.
 #[derive(Debug, Clone, Copy)]
 pub enum Access<'a> {
-    /// By this PIN, and the card is left at the end.
+    /// By this PIN, which was kept since it was right, and the card is left at the end.
     Pin(&'a Pin),
+    /// By this PIN, which the holder has just typed, and the card is left at the end.
+    Typed(&'a Pin, LastTry),
     /// The card is open, and stays so (`login_state = "card"`).
     Open,
     /// The card is open, and is left at the end.
@@ -368,6 +370,7 @@ const TOKEN_INFORMATION_LENGTH: usize = 96;
 fn unlock(talk: &mut Transaction<'_>, role: Role, access: Access<'_>) -> Result<(), Error> {
     match access {
         Access::Pin(pin) => talk.verify(role, pin, Origin::Kept),
+        Access::Typed(pin, last_try) => talk.verify(role, pin, Origin::Typed(last_try)),
         Access::Open => Ok(()),
         Access::OpenOnce => {
             talk.state.keep_open = false;

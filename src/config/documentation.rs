@@ -18,7 +18,9 @@ pub fn documentation(language: Language) -> String {
                 quoted.join(" ")
             }
             Values::Switch => "`on` `off`".to_owned(),
-            Values::Patterns | Values::LogFilter | Values::Path => key.values.expected(language),
+            Values::Patterns | Values::LogFilter | Values::Path | Values::Seconds => {
+                key.values.expected(language)
+            }
         };
         let meaning = match language {
             Language::English => key.meaning,

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use strsim::levenshtein;
 
-use super::values::{RawValue, is_log_filter, language_from_raw};
-use super::{AlwaysAuthenticate, CaCertificates, Config, LastTry, LoginState, Readers, Slots};
+use super::values::{ANSWER_SECONDS, RawValue, is_log_filter, language_from_raw, seconds_from_raw};
+use super::{
+    AlwaysAuthenticate, CaCertificates, Config, Consent, LastTry, LoginState, PinEntry, Readers,
+    Slots,
+};
 use crate::messages::Language;
 
 /// One setting.
@@ -53,6 +56,8 @@ pub enum Values {
     LogFilter,
     /// A path that begins with `/`, or nothing.
     Path,
+    /// A number of seconds.
+    Seconds,
 }
 
 impl Values {
@@ -86,6 +91,12 @@ impl Values {
             }
             (Values::Path, English) => "a path that begins with `/`, or nothing".to_owned(),
             (Values::Path, Japanese) => "`/` で始まるパス、または空欄".to_owned(),
+            (Values::Seconds, English) => {
+                format!("{} to {}", ANSWER_SECONDS.start(), ANSWER_SECONDS.end())
+            }
+            (Values::Seconds, Japanese) => {
+                format!("{}〜{}", ANSWER_SECONDS.start(), ANSWER_SECONDS.end())
+            }
         }
     }
 }
@@ -183,13 +194,40 @@ pub const KEYS: &[Key] = &[
         notation: |config| text(config.ca_certificates.name()),
     },
     Key {
-        name: "pinpad",
-        values: Values::Switch,
-        default: "\"off\"",
-        meaning: "reserved for PIN entry on the reader's own keys; has no effect in this version",
-        meaning_japanese: "ICカードリーダーのキーによる暗証番号入力のための項目。このバージョンでは効果がない",
-        set: |config, given| put(&mut config.pinpad, given.switch()),
-        notation: |config| switch(config.pinpad),
+        name: "pin_entry",
+        values: Values::OneOf(PinEntry::NAMES),
+        default: "\"program\"",
+        meaning: "who asks for the PIN; program: the program, as it always does; dialog: the module, in a dialog of the desktop (pinentry)",
+        meaning_japanese: "暗証番号を尋ねるもの。program ではこれまでどおりプログラム、dialog ではこのモジュールがデスクトップのダイアログ（pinentry）で尋ねる",
+        set: |config, given| put(&mut config.pin_entry, PinEntry::from_raw(given)),
+        notation: |config| text(config.pin_entry.name()),
+    },
+    Key {
+        name: "consent",
+        values: Values::OneOf(Consent::NAMES),
+        default: "\"each\"",
+        meaning: "with `pin_entry = \"dialog\"`: each: the dialog shows each signature of the signature key and asks for its password; session: at the login alone",
+        meaning_japanese: "`pin_entry = \"dialog\"` のとき、each では署名用の鍵で署名するたびに内容を示してパスワードを尋ね、session ではログイン時にだけ尋ねる",
+        set: |config, given| put(&mut config.consent, Consent::from_raw(given)),
+        notation: |config| text(config.consent.name()),
+    },
+    Key {
+        name: "pinentry_program",
+        values: Values::Path,
+        default: "\"\"",
+        meaning: "the program that shows the dialog; nothing: `pinentry` of the system",
+        meaning_japanese: "ダイアログを表示するプログラム。空欄ならシステムの `pinentry`",
+        set: |config, given| put(&mut config.pinentry_program, path_from_raw(given)),
+        notation: |config| path(config.pinentry_program.as_deref()),
+    },
+    Key {
+        name: "pin_entry_timeout",
+        values: Values::Seconds,
+        default: "120",
+        meaning: "how many seconds the dialog waits for an answer",
+        meaning_japanese: "ダイアログが入力を待つ秒数",
+        set: |config, given| put(&mut config.pin_entry_timeout, seconds_from_raw(given)),
+        notation: |config| config.pin_entry_timeout.as_secs().to_string(),
     },
     Key {
         name: "readers",
@@ -222,10 +260,7 @@ pub const KEYS: &[Key] = &[
         meaning: "the file that the log is added to; nothing: standard error",
         meaning_japanese: "ログを書き足すファイル。空欄なら標準エラー出力",
         set: |config, given| put(&mut config.log_file, path_from_raw(given)),
-        notation: |config| {
-            let path = config.log_file.as_deref().unwrap_or(Path::new(""));
-            text(&path.to_string_lossy())
-        },
+        notation: |config| path(config.log_file.as_deref()),
     },
     Key {
         name: "language",
@@ -282,6 +317,10 @@ fn path_from_raw(given: &RawValue) -> Option<Option<PathBuf>> {
 fn quoted(words: &[&str], between: &str) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(between)
+}
+
+fn path(path: Option<&Path>) -> String {
+    text(&path.unwrap_or(Path::new("")).to_string_lossy())
 }
 
 fn switch(on: bool) -> String {

@@ -14,6 +14,7 @@ mod values;
 mod words;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use diagnostic::{Diagnostic, Place, Problem};
 pub use documentation::{documentation, manual};
@@ -21,7 +22,8 @@ pub use keys::{KEYS, Key, VARIABLE_PREFIX, Values, key};
 pub use program::program_name;
 pub use sources::Sources;
 pub use values::{
-    AlwaysAuthenticate, CaCertificates, LastTry, LoginState, RawValue, Readers, Slots,
+    AlwaysAuthenticate, CaCertificates, Consent, LastTry, LoginState, PinEntry, RawValue, Readers,
+    Slots,
 };
 
 use crate::messages::Language;
@@ -43,8 +45,14 @@ pub struct Config {
     pub sha1: bool,
     /// Are CA certificates shown; ask [`Config::ca_certificates_shown`].
     pub ca_certificates: CaCertificates,
-    /// Is the PIN typed on the reader, where it can be?
-    pub pinpad: bool,
+    /// Who asks for the PIN.
+    pub pin_entry: PinEntry,
+    /// For what the dialog asks for the signature password.
+    pub consent: Consent,
+    /// The program that shows the dialog; `None`: the system's pinentry.
+    pub pinentry_program: Option<PathBuf>,
+    /// How long the dialog waits for an answer, in whole seconds.
+    pub pin_entry_timeout: Duration,
     /// Which readers are used.
     pub readers: Readers,
     /// The log's filter, in the notation of `env_logger`.
@@ -96,6 +104,10 @@ impl Config {
             words::apply_variable(&mut config, name, value, &mut complaints);
         }
         all.append(&mut a_few(complaints));
+        if sources.privileged {
+            // The screen belongs to the caller, and so would the program that sees the PIN.
+            config.pin_entry = PinEntry::Program;
+        }
         (config, all)
     }
 
@@ -146,7 +158,10 @@ impl Default for Config {
             pss: true,
             sha1: true,
             ca_certificates: CaCertificates::default(),
-            pinpad: false,
+            pin_entry: PinEntry::default(),
+            consent: Consent::default(),
+            pinentry_program: None,
+            pin_entry_timeout: Duration::from_secs(120),
             readers: Readers::default(),
             log: "warn".to_owned(),
             log_file: None,

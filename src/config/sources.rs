@@ -21,6 +21,8 @@ pub struct Sources {
     pub variables: Vec<(OsString, OsString)>,
     /// The name of the executable.
     pub program: String,
+    /// The process has rights that its caller does not have.
+    pub privileged: bool,
 }
 
 impl Sources {
@@ -43,6 +45,7 @@ impl Sources {
             parameters: parameters.map(str::to_owned),
             variables: Vec::new(),
             program,
+            privileged,
         };
         if !privileged {
             sources.files.extend(user_file(&environment));

@@ -1,5 +1,8 @@
 //! The types that settings have, and how a written value becomes one.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use wildmatch::WildMatch;
 
 use crate::messages::Language;
@@ -134,6 +137,26 @@ choice! {
 }
 
 choice! {
+    /// Who asks for the PIN?
+    PinEntry:
+    /// The program, which passes it to `C_Login`.
+    #[default]
+    Program = "program",
+    /// The module, in a dialog of the desktop (`CKF_PROTECTED_AUTHENTICATION_PATH`).
+    Dialog = "dialog",
+}
+
+choice! {
+    /// With `pin_entry = "dialog"`: for what is the signature password asked?
+    Consent:
+    /// For each signature, with what is signed.
+    #[default]
+    Each = "each",
+    /// For the login alone.
+    Session = "session",
+}
+
+choice! {
     /// Are the two CA certificates shown as objects?
     CaCertificates:
     /// Yes, but not to OpenSSH, which makes a key of every certificate.
@@ -176,6 +199,19 @@ impl Readers {
         Some(readers)
     }
 }
+
+/// A number of seconds that somebody can answer in.
+pub(super) fn seconds_from_raw(given: &RawValue) -> Option<Duration> {
+    let (RawValue::Text(text) | RawValue::Other(text)) = given else {
+        return None;
+    };
+    let seconds = text.trim().parse().ok();
+    let seconds = seconds.filter(|seconds| ANSWER_SECONDS.contains(seconds))?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// The limits of `pin_entry_timeout`.
+pub(super) const ANSWER_SECONDS: RangeInclusive<u64> = 10..=3600;
 
 /// The language that a setting names. `Some(None)`: by locale.
 pub(super) fn language_from_raw(given: &RawValue) -> Option<Option<Language>> {

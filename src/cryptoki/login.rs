@@ -13,42 +13,95 @@ use crate::card::Insertion;
 use crate::card::certificate::Certificate;
 use crate::card::files::CertificateFile;
 use crate::card::pin::{self, Pin};
-use crate::config::LoginState;
+use crate::config::{LastTry, LoginState};
+use crate::cryptoki::pin_dialog::DialogPolicy;
 use crate::cryptoki::rv::{Error, Result, Rv};
-use crate::messages::Message;
+use crate::messages::{Message, Request};
 
 impl Slot {
-    /// `C_Login` as user: sends the PIN, if it can be right.
+    /// `C_Login` as user: sends the PIN, if it can be right. `given`: `None` for NULL, which opens the PIN dialog.
     ///
     /// # Errors
-    /// `CKR_USER_ALREADY_LOGGED_IN`, `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, and what the card says.
-    pub(crate) fn login(&self, inserted: &Arc<Insertion>, given: &[u8]) -> Result<()> {
-        let mut login = self.lock(inserted);
+    /// `CKR_USER_ALREADY_LOGGED_IN`, `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, `CKR_ARGUMENTS_BAD` without a PIN and
+    /// without a dialog, `CKR_FUNCTION_CANCELED`, and what the card says.
+    pub(crate) fn login(&self, inserted: &Arc<Insertion>, given: Option<&[u8]>) -> Result<()> {
+        let Some(dialog) = self.dialog_for(given) else {
+            let mut login = self.lock(inserted);
+            let pin = self.parse(&mut login, given.ok_or(Rv::ArgumentsBad)?)?;
+            return self.login_with(&mut login, inserted, pin, self.policy.last_try);
+        };
+        let (request, cancelled) = (Request::Login, Rv::FunctionCanceled);
+        self.ask_until_right(dialog, inserted, &request, cancelled, |_, pin, last_try| {
+            self.login_with(&mut self.lock(inserted), inserted, pin, last_try)
+        })
+    }
+
+    fn login_with(
+        &self,
+        login: &mut Login,
+        inserted: &Arc<Insertion>,
+        pin: Pin,
+        last_try: LastTry,
+    ) -> Result<()> {
         if !matches!(login.key, KeyAccess::Closed) {
             return Err(Rv::UserAlreadyLoggedIn.into());
         }
-        let keep_open = self.policy.login_state == LoginState::Card;
-        let pin = self.authenticate(&mut login, inserted, given, keep_open)?;
-        login.key = if keep_open {
-            KeyAccess::OnCard
-        } else {
-            KeyAccess::Pin(pin)
+        let each = self.asks_for_each().is_some();
+        let keep_open = self.policy.login_state == LoginState::Card && !each;
+        let pin = self.authenticate(login, inserted, pin, last_try, keep_open)?;
+        login.key = match keep_open {
+            true => KeyAccess::OnCard,
+            // The dialog asks again: there is nothing to keep.
+            false if each => KeyAccess::Spent,
+            false => KeyAccess::Pin(pin),
         };
         self.logged_in.store(inserted.number(), Ordering::Release);
         Ok(())
     }
 
+    /// The dialog, if it has to ask: a program that passes a PIN is served without.
+    fn dialog_for(&self, given: Option<&[u8]>) -> Option<&DialogPolicy> {
+        let dialog = self.policy.dialog.as_deref()?;
+        given.is_none_or(<[u8]>::is_empty).then_some(dialog)
+    }
+
     /// `C_Login` for one use of a key that wants it. The one use that came with the login is over,
-    /// also by a failure (PKCS#11 3.2, 4.9).
+    /// also by a failure (PKCS#11 3.2, 4.9). `None`: the dialog will ask at the signature.
     ///
     /// # Errors
     /// As [`Slot::login`], and `CKR_USER_NOT_LOGGED_IN`.
     pub(crate) fn login_again(
         &self,
         inserted: &Arc<Insertion>,
-        given: &[u8],
+        given: Option<&[u8]>,
+    ) -> Result<Option<ContextLogin>> {
+        let Some(dialog) = self.dialog_for(given) else {
+            let mut login = self.lock(inserted);
+            let pin = self.parse(&mut login, given.ok_or(Rv::ArgumentsBad)?);
+            return self
+                .login_again_with(&mut login, inserted, pin, self.policy.last_try)
+                .map(Some);
+        };
+        if matches!(self.lock(inserted).key, KeyAccess::Closed) {
+            return Err(Rv::UserNotLoggedIn.into());
+        }
+        if self.asks_for_each().is_some() {
+            return Ok(None);
+        }
+        let (request, cancelled) = (Request::Login, Rv::FunctionCanceled);
+        self.ask_until_right(dialog, inserted, &request, cancelled, |_, pin, last_try| {
+            self.login_again_with(&mut self.lock(inserted), inserted, Ok(pin), last_try)
+                .map(Some)
+        })
+    }
+
+    fn login_again_with(
+        &self,
+        login: &mut Login,
+        inserted: &Arc<Insertion>,
+        pin: Result<Pin>,
+        last_try: LastTry,
     ) -> Result<ContextLogin> {
-        let mut login = self.lock(inserted);
         if matches!(login.key, KeyAccess::Closed) {
             return Err(Rv::UserNotLoggedIn.into());
         }
@@ -59,13 +112,14 @@ impl Slot {
         }
         // With `login_state = "card"` too, the PIN is kept for the one operation: a key that wants its
         // PIN for each use gains nothing from a card that is left open meanwhile.
-        let result = self.authenticate(&mut login, inserted, given, on_card && !needed);
+        let result = pin
+            .and_then(|pin| self.authenticate(login, inserted, pin, last_try, on_card && !needed));
         if on_card && needed && result.is_err() {
             self.leave_card(inserted);
         }
         if matches!(&result, Err(error) if error.rv() == Rv::PinLocked) {
             // PKCS#11 3.2, 4.9: this also logs the user out.
-            self.clear(&mut login);
+            self.clear(login);
         }
         Ok(ContextLogin {
             pin: result?,
@@ -73,15 +127,9 @@ impl Slot {
         })
     }
 
-    /// Sends the PIN, if it can be right, and gives it back if it is.
-    fn authenticate(
-        &self,
-        login: &mut Login,
-        inserted: &Arc<Insertion>,
-        given: &[u8],
-        keep_open: bool,
-    ) -> Result<Pin> {
-        let pin = Pin::parse(self.role.pin_shape(), given)
+    /// The PIN that a program passes, if its shape is right.
+    fn parse(&self, login: &mut Login, given: &[u8]) -> Result<Pin> {
+        Pin::parse(self.role.pin_shape(), given)
             .map_err(|error| match error {
                 pin::Error::Memory => Rv::HostMemory,
                 pin::Error::Length | pin::Error::Characters => {
@@ -91,13 +139,24 @@ impl Slot {
                     Rv::PinIncorrect
                 }
             })
-            .map_err(|rv| with_patience(login, rv.into()))?;
+            .map_err(|rv| with_patience(login, rv.into()))
+    }
+
+    /// Sends the PIN, if it can be right, and gives it back if it is.
+    fn authenticate(
+        &self,
+        login: &mut Login,
+        inserted: &Arc<Insertion>,
+        pin: Pin,
+        last_try: LastTry,
+        keep_open: bool,
+    ) -> Result<Pin> {
         // In the same transaction, what only this PIN opens: a program that logs in wants the certificate
         // next, and the card would have to be told the PIN once more for it.
         let file =
             Some(self.role.certificate()).filter(|&file| inserted.certificate(file).is_none());
         let answer = self.reader.with_card(inserted, |card| {
-            card.login(self.role, &pin, self.policy.last_try, file, keep_open)
+            card.login(self.role, &pin, last_try, file, keep_open)
         });
         self.tell_if_open(inserted);
         match answer {
@@ -111,7 +170,10 @@ impl Slot {
             Err(error) => {
                 self.tell_refusal(&error);
                 Err(match error {
-                    card::Error::RefusedBefore => with_patience(login, error.into()),
+                    // The dialog has said so already, and has a limit of its own.
+                    card::Error::RefusedBefore if self.policy.dialog.is_none() => {
+                        with_patience(login, error.into())
+                    }
                     sent => {
                         login.unsent = 0;
                         sent.into()
@@ -121,7 +183,7 @@ impl Slot {
         }
     }
 
-    fn tell_refusal(&self, error: &card::Error) {
+    pub(super) fn tell_refusal(&self, error: &card::Error) {
         let token = self.role.into();
         self.tell(&match *error {
             card::Error::PinIncorrect { left } => Message::WrongPin {
@@ -179,15 +241,24 @@ impl Slot {
         }
     }
 
-    /// `C_SetPIN`.
+    /// `C_SetPIN`. Both PINs `None`: the dialog asks for them.
     ///
     /// # Errors
     /// `CKR_PIN_INCORRECT` (old one), `CKR_PIN_LEN_RANGE` and `CKR_PIN_INVALID` (new one), `CKR_PIN_LOCKED`,
-    /// and what the card says.
-    pub(crate) fn set_pin(&self, inserted: &Arc<Insertion>, old: &[u8], new: &[u8]) -> Result<()> {
+    /// `CKR_ARGUMENTS_BAD`, `CKR_FUNCTION_CANCELED`, and what the card says.
+    pub(crate) fn set_pin(
+        &self,
+        inserted: &Arc<Insertion>,
+        old: Option<&[u8]>,
+        new: Option<&[u8]>,
+    ) -> Result<()> {
+        let (old, new) = match (old, new, self.policy.dialog.as_deref()) {
+            (Some(old), Some(new), _) => (old, new),
+            (None, None, Some(dialog)) => return self.set_pin_by_dialog(dialog, inserted),
+            _ => return Err(Rv::ArgumentsBad.into()),
+        };
         let token = self.role.into();
         let shape = self.role.pin_shape();
-        let mut login = self.lock(inserted);
         // The new one first: a wrong new PIN must not cost a look at the old one.
         let new = Pin::parse(shape, new).map_err(|error| {
             self.tell(&Message::NewPinShape { token });
@@ -201,9 +272,40 @@ impl Slot {
             self.tell(&Message::PinShape { token });
             Rv::PinIncorrect
         })?;
+        self.change_pin(inserted, &old, &mut Some(new), self.policy.last_try)
+    }
+
+    fn set_pin_by_dialog(&self, dialog: &DialogPolicy, inserted: &Arc<Insertion>) -> Result<()> {
+        let mut new = None;
+        let (request, cancelled) = (Request::OldPin, Rv::FunctionCanceled);
+        self.ask_until_right(
+            dialog,
+            inserted,
+            &request,
+            cancelled,
+            |dialogs, old, last| {
+                // Asked once, however often the old one is typed.
+                if new.is_none() {
+                    new = Some(dialogs.new_pin()?);
+                }
+                self.change_pin(inserted, &old, &mut new, last)
+            },
+        )
+    }
+
+    /// `new` is taken out when the login keeps it.
+    fn change_pin(
+        &self,
+        inserted: &Arc<Insertion>,
+        old: &Pin,
+        new: &mut Option<Pin>,
+        last_try: LastTry,
+    ) -> Result<()> {
+        let mut login = self.lock(inserted);
         let keep_open = matches!(login.key, KeyAccess::OnCard);
+        let chosen = new.as_ref().ok_or(Rv::GeneralError)?;
         let changed = self.reader.with_card(inserted, |card| {
-            card.change_pin(self.role, &old, &new, self.policy.last_try, keep_open)
+            card.change_pin(self.role, old, chosen, last_try, keep_open)
         });
         if let Err(error) = changed {
             self.tell_refusal(&error);
@@ -215,7 +317,9 @@ impl Slot {
             return Err(error.into());
         }
         login.epoch += 1;
-        if let KeyAccess::Pin(kept) = &mut login.key {
+        if let KeyAccess::Pin(kept) = &mut login.key
+            && let Some(new) = new.take()
+        {
             *kept = new;
         }
         Ok(())

@@ -8,6 +8,7 @@ pub mod module;
 pub(crate) mod objects;
 pub(crate) mod operations;
 pub(crate) mod output_buffer;
+mod pin_dialog;
 pub mod rv;
 pub(crate) mod session;
 pub(crate) mod sessions;

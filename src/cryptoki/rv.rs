@@ -45,6 +45,10 @@ closed_set_of_codes! {
     GeneralError = CKR_GENERAL_ERROR;
     /// The request was understood and could not be carried out.
     FunctionFailed = CKR_FUNCTION_FAILED;
+    /// The holder has cancelled the PIN dialog, or not answered.
+    FunctionCanceled = CKR_FUNCTION_CANCELED;
+    /// The holder has not consented to the signature.
+    FunctionRejected = CKR_FUNCTION_REJECTED;
     /// A NULL where there must be none, or arguments that contradict each other.
     ArgumentsBad = CKR_ARGUMENTS_BAD;
     /// `C_WaitForSlotEvent` without blocking, and nothing happened.

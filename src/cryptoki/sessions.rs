@@ -178,11 +178,12 @@ impl Module {
         Err(Rv::SavedStateInvalid.into())
     }
 
-    /// `C_Login`. `pin`: `None` for NULL, which asks for a protected path that there is none of.
+    /// `C_Login`. `pin`: `None` for NULL, which requests the PIN dialog.
     ///
     /// # Errors
     /// `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, `CKR_USER_ALREADY_LOGGED_IN`, `CKR_USER_TYPE_INVALID`,
-    /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_ARGUMENTS_BAD`, and what the card says.
+    /// `CKR_OPERATION_NOT_INITIALIZED`, `CKR_ARGUMENTS_BAD` without a PIN and without a dialog,
+    /// `CKR_FUNCTION_CANCELED`, and what the card says.
     pub(crate) fn login(
         &self,
         handle: CK_SESSION_HANDLE,
@@ -195,17 +196,14 @@ impl Module {
                 if session.is_logged_in() {
                     return Err(Rv::UserAlreadyLoggedIn.into());
                 }
-                session
-                    .slot
-                    .login(&session.inserted, pin.ok_or(Rv::ArgumentsBad)?)
+                session.slot.login(&session.inserted, pin)
             }
             CKU_CONTEXT_SPECIFIC => {
                 let mut operations = session.operations.lock();
                 let authenticated = operations.authenticated()?;
                 // What an earlier call gave is over, whatever comes of this one.
                 *authenticated = None;
-                let given = pin.ok_or(Rv::ArgumentsBad)?;
-                *authenticated = Some(session.slot.login_again(&session.inserted, given)?);
+                *authenticated = session.slot.login_again(&session.inserted, pin)?;
                 Ok(())
             }
             CKU_SO => {
@@ -285,9 +283,6 @@ impl Module {
         if !session.read_write {
             return Err(Rv::SessionReadOnly.into());
         }
-        let (Some(old), Some(new)) = (old, new) else {
-            return Err(Rv::ArgumentsBad.into());
-        };
         session.slot.set_pin(&session.inserted, old, new)
     }
 

@@ -15,18 +15,21 @@ use crate::card::{self, Access, Closing, Error as C, PcscError};
 use crate::config::{AlwaysAuthenticate, Config, LastTry, LoginState};
 use crate::cryptoki::mechanisms::MechanismSet;
 use crate::cryptoki::objects::token::TokenContext;
+use crate::cryptoki::pin_dialog::{DialogPolicy, shown_hash};
 use crate::cryptoki::rv::{Error, Result, Rv};
 use crate::logging;
-use crate::messages::{Language, Message, Token};
+use crate::messages::{Language, Message, Request, Token};
 
 /// What the configuration says about logins and signatures, resolved once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Policy {
     pub(super) last_try: LastTry,
     pub(super) login_state: LoginState,
     pub(super) always_authenticate: AlwaysAuthenticate,
     pub(super) offer: MechanismSet,
     pub(super) language: Language,
+    /// `None`: the program asks for PINs.
+    pub(super) dialog: Option<Arc<DialogPolicy>>,
 }
 
 impl Policy {
@@ -41,6 +44,7 @@ impl Policy {
                 sha1: config.sha1,
             },
             language: config.spoken_language(),
+            dialog: DialogPolicy::new(config),
         }
     }
 }
@@ -65,6 +69,8 @@ pub(crate) struct Slot {
     stays_open_told: AtomicU64,
     /// Something happened that `C_WaitForSlotEvent` has not told yet.
     pub(crate) event: AtomicBool,
+    /// One series of PIN dialogs at a time for the reader.
+    pub(super) dialog_turn: Arc<Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -76,6 +82,8 @@ pub(super) struct Login {
     pub(super) unsent: u32,
     /// Rises when the login ends and when the PIN is changed: what was verified before is over.
     pub(super) epoch: u64,
+    /// Signatures since the login.
+    pub(super) signatures: u32,
 }
 
 /// One use of a key that needs its PIN for each (`C_Login` with `CKU_CONTEXT_SPECIFIC`). It belongs to
@@ -101,7 +109,14 @@ pub(super) enum KeyAccess {
 
 impl Slot {
     /// An empty slot.
-    pub(crate) fn new(id: CK_SLOT_ID, role: Role, reader: Arc<Reader>, policy: Policy) -> Slot {
+    /// `dialog_turn`: shared with the other slot of the reader.
+    pub(crate) fn new(
+        id: CK_SLOT_ID,
+        role: Role,
+        reader: Arc<Reader>,
+        policy: Policy,
+        dialog_turn: Arc<Mutex<()>>,
+    ) -> Slot {
         Slot {
             id,
             role,
@@ -112,6 +127,7 @@ impl Slot {
             logins_ended: AtomicU64::new(0),
             stays_open_told: AtomicU64::new(0),
             event: AtomicBool::new(false),
+            dialog_turn,
         }
     }
 
@@ -171,8 +187,32 @@ impl Slot {
         }
     }
 
-    /// Does the key need its PIN for each signature?
+    /// `CKF_PROTECTED_AUTHENTICATION_PATH` when the module asks for PINs.
+    pub(crate) fn pin_entry_flags(&self) -> CK_FLAGS {
+        match self.policy.dialog {
+            Some(_) => CKF_PROTECTED_AUTHENTICATION_PATH,
+            None => 0,
+        }
+    }
+
+    /// Does a dialog ask for the PIN of each signature? The program has nothing to do with it then.
+    pub(super) fn asks_for_each(&self) -> Option<&DialogPolicy> {
+        let dialog = self.policy.dialog.as_deref()?;
+        let each = match self.policy.always_authenticate {
+            AlwaysAuthenticate::Yes => true,
+            // Which programs can log in for a use does not matter here.
+            AlwaysAuthenticate::Auto | AlwaysAuthenticate::No => {
+                self.role == Role::Signature && dialog.consents_to_each()
+            }
+        };
+        each.then_some(dialog)
+    }
+
+    /// Does the program have to log in for each signature (`CKA_ALWAYS_AUTHENTICATE`)?
     pub(crate) fn always_authenticate(&self) -> bool {
+        if self.policy.dialog.is_some() {
+            return false;
+        }
         match self.policy.always_authenticate {
             // The signature key binds its holder by law; the card itself asks once only
             // (docs/card.md, section 5), so this is policy.
@@ -209,6 +249,9 @@ impl Slot {
         certificate: &Certificate,
         authenticated: Option<ContextLogin>,
     ) -> Result<Vec<u8>> {
+        if let (Some(dialog), None) = (self.asks_for_each(), &authenticated) {
+            return self.sign_with_consent(dialog, inserted, scheme, input, certificate);
+        }
         let mut guard = self.lock(inserted);
         let login = &mut *guard;
         let once = self.always_authenticate();
@@ -223,21 +266,67 @@ impl Slot {
         let answer = self.reader.with_card(inserted, |card| {
             card.sign(self.role, scheme, input, access, certificate)
         });
-        self.tell_if_open(inserted);
         if once {
             // Used is used, also by a failure.
             login.key = KeyAccess::Spent;
         }
-        self.forget_if_gone(login, inserted);
-        if let Err(error) = &answer {
-            match error {
-                card::Error::SchemeRefused => {
-                    inserted.pss_refused.store(true, Ordering::Relaxed);
-                    self.tell(&Message::PssWithdrawn);
-                }
-                card::Error::SignatureWrong => self.tell(&Message::SignatureWrong),
-                _ => self.end_if_lost(login, error),
+        self.after_signature(login, inserted, answer)
+    }
+
+    /// One signature whose PIN the holder types into a dialog that shows what is signed.
+    fn sign_with_consent(
+        &self,
+        dialog: &DialogPolicy,
+        inserted: &Arc<Insertion>,
+        scheme: Scheme,
+        input: &[u8],
+        certificate: &Certificate,
+    ) -> Result<Vec<u8>> {
+        let (epoch, made) = match &*self.lock(inserted) {
+            Login {
+                key: KeyAccess::Closed,
+                ..
+            } => return Err(Rv::UserNotLoggedIn.into()),
+            login => (login.epoch, login.signatures),
+        };
+        let request = Request::Signature {
+            hash: shown_hash(scheme, input),
+            made,
+        };
+        let rejected = Rv::FunctionRejected;
+        self.ask_until_right(dialog, inserted, &request, rejected, |_, pin, last_try| {
+            let mut login = self.lock(inserted);
+            if login.epoch != epoch {
+                return Err(Rv::UserNotLoggedIn.into());
             }
+            let answer = self.reader.with_card(inserted, |card| {
+                let access = Access::Typed(&pin, last_try);
+                card.sign(self.role, scheme, input, access, certificate)
+            });
+            if let Err(error) = &answer {
+                self.tell_refusal(error);
+            }
+            self.after_signature(&mut login, inserted, answer)
+        })
+    }
+
+    /// What a signature, or its failure, does to the login.
+    fn after_signature(
+        &self,
+        login: &mut Login,
+        inserted: &Arc<Insertion>,
+        answer: std::result::Result<Vec<u8>, card::Error>,
+    ) -> Result<Vec<u8>> {
+        self.tell_if_open(inserted);
+        self.forget_if_gone(login, inserted);
+        match &answer {
+            Ok(_) => login.signatures = login.signatures.saturating_add(1),
+            Err(card::Error::SchemeRefused) => {
+                inserted.pss_refused.store(true, Ordering::Relaxed);
+                self.tell(&Message::PssWithdrawn);
+            }
+            Err(card::Error::SignatureWrong) => self.tell(&Message::SignatureWrong),
+            Err(error) => self.end_if_lost(login, error),
         }
         Ok(answer?)
     }
@@ -326,6 +415,7 @@ impl Slot {
 
     pub(super) fn clear(&self, login: &mut Login) {
         login.key = KeyAccess::Closed;
+        login.signatures = 0;
         login.epoch += 1;
         self.logins_ended.fetch_add(1, Ordering::AcqRel);
         self.logged_in.store(0, Ordering::Release);

@@ -112,10 +112,17 @@ impl Module {
         }
         let place = slots.len() / self.roles.len().max(1);
         let reader = Arc::new(self.readers.reader(name, self.roles.clone(), told));
+        let dialog_turn = Arc::default();
         for &role in &self.roles {
             // Two numbers for each reader, whichever of its slots are shown.
             let id = 2 * place + usize::from(role == Role::Signature);
-            let slot = Slot::new(id as CK_SLOT_ID, role, Arc::clone(&reader), self.policy);
+            let slot = Slot::new(
+                id as CK_SLOT_ID,
+                role,
+                Arc::clone(&reader),
+                self.policy.clone(),
+                Arc::clone(&dialog_turn),
+            );
             slots.push(Arc::new(slot));
         }
         debug!("reader {name}");
@@ -191,7 +198,8 @@ impl Module {
                 | CKF_USER_PIN_INITIALIZED
                 | CKF_TOKEN_INITIALIZED
                 | CKF_WRITE_PROTECTED
-                | self.pin_flags(&slot, &token),
+                | self.pin_flags(&slot, &token)
+                | slot.pin_entry_flags(),
             ulMaxSessionCount: CK_EFFECTIVELY_INFINITE,
             ulSessionCount: sessions,
             ulMaxRwSessionCount: CK_EFFECTIVELY_INFINITE,

@@ -128,6 +128,11 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
             "It keeps the card to itself, so nothing can be done now.",
             "Wait until that program is done, or end it, and try again. It is often GnuPG: `gpgconf --kill scdaemon` ends its part that uses cards.",
         ],
+        Message::NoDialog { .. } => [
+            "The dialog for the PIN cannot be shown ({reason}).",
+            "There was no login and no signature. No try was used up.",
+            "Install a pinentry, for example with `sudo apt install pinentry-gnome3`. Without a screen, set `pin_entry` to \"program\".",
+        ],
         Message::CertificateExpired { .. } => [
             "The {certificate} has expired ({date}).",
             "Nobody accepts a login or a signature with an expired certificate.",

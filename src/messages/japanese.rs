@@ -128,6 +128,11 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
             "そのプログラムがカードを占有しているため、今は操作できません。",
             "そのプログラムの操作が終わるのを待つか、プログラムを終了してから、もう一度操作してください。GnuPGが使っていることが多く、その場合は`gpgconf --kill scdaemon`で終了できます。",
         ],
+        Message::NoDialog { .. } => [
+            "暗証番号を入力するダイアログを表示できません（{reason}）。",
+            "ログインも署名もしていません。残りの試行回数は減っていません。",
+            "`sudo apt install pinentry-gnome3` などで pinentry をインストールしてください。画面のない環境では、設定の `pin_entry` を \"program\" にしてください。",
+        ],
         Message::CertificateExpired { .. } => [
             "{certificate}の有効期限（{date}）が過ぎています。",
             "期限の切れた電子証明書は、提出先やログイン先で受け付けられません。",

@@ -5,12 +5,14 @@ pub mod doctor;
 mod english;
 mod japanese;
 mod names;
+mod pin_dialog;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
 pub use names::{CardKind, Language, Token};
+pub use pin_dialog::{DialogText, PinDialog, Remark, Request, ShownHash};
 
 /// Something that the holder of the card should know. Each message says what happened, what that
 /// means, and what to do next.
@@ -117,6 +119,11 @@ pub enum Message {
         /// The reader.
         reader: String,
     },
+    /// The PIN dialog could not be shown.
+    NoDialog {
+        /// In the words of pinentry or of the system.
+        reason: String,
+    },
     /// The certificate has expired.
     CertificateExpired {
         /// The certificate's token.
@@ -202,6 +209,7 @@ impl Message {
             Message::CardMoved { .. } => "card-moved",
             Message::CardRemoved { .. } => "card-removed",
             Message::CardBusy { .. } => "card-busy",
+            Message::NoDialog { .. } => "no-dialog",
             Message::CertificateExpired { .. } => "certificate-expired",
             Message::CertificateExpiresSoon { .. } => "certificate-expires-soon",
             Message::CertificateNotYetValid { .. } => "certificate-not-yet-valid",
@@ -249,7 +257,9 @@ impl Message {
                 fields.push(("tries", language.tries(*tries_left)));
                 fields
             }
-            Message::PcscdNotRunning { reason } => vec![("reason", reason.clone())],
+            Message::PcscdNotRunning { reason } | Message::NoDialog { reason } => {
+                vec![("reason", reason.clone())]
+            }
             Message::ReaderGone { reader }
             | Message::NoCard { reader }
             | Message::NotMyNumberCard { reader }

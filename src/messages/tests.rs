@@ -16,6 +16,9 @@ pub(super) fn all() -> Vec<Message> {
         Message::PcscdNotRunning {
             reason: "REASON".to_owned(),
         },
+        Message::NoDialog {
+            reason: "REASON".to_owned(),
+        },
         Message::NotAuthorised,
         Message::NoReader,
         Message::ReaderGone { reader: reader() },
@@ -108,10 +111,11 @@ fn place(message: &Message) -> usize {
         Message::PinChangedElsewhere { .. } => 29,
         Message::NewPinRefused { .. } => 30,
         Message::CardStaysOpen => 31,
+        Message::NoDialog { .. } => 32,
     }
 }
 
-const COUNT: usize = 32;
+const COUNT: usize = 33;
 
 /// The `{places}` of a template.
 fn places(template: &str) -> Vec<String> {

@@ -5,9 +5,13 @@ mod locked_page;
 mod no_cancellation;
 mod process_identity;
 mod quiet_write;
+mod subprocess;
+mod terminal;
 
 pub(crate) use guarded_read::GuardedRead;
 pub(crate) use locked_page::LockedPage;
 pub(crate) use no_cancellation::NoCancellation;
 pub(crate) use process_identity::process_identity;
 pub(crate) use quiet_write::write_quietly;
+pub(crate) use subprocess::Subprocess;
+pub(crate) use terminal::terminal_name;

@@ -3,6 +3,7 @@ other door. It types only where it has read what is asked."""
 
 import os
 import pathlib
+import shlex
 import subprocess
 import time
 
@@ -15,7 +16,9 @@ class Screen:
         reading, writing = os.pipe()
         self._log = open(self.folder / "screen.log", "a", encoding="utf-8")  # noqa: SIM115  open as long as the process
         self._server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{size}x24", "-nolisten", "tcp"],
+            # Without -noreset the server starts anew whenever its last client goes, and takes those with it that
+            # are just coming.
+            ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{size}x24", "-nolisten", "tcp", "-noreset"],
             pass_fds=(writing,), stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
         os.close(writing)
         # Up to the newline: the server dies of a pipe that is closed while it writes.
@@ -28,8 +31,15 @@ class Screen:
         os.close(reading)
         self.display = ":" + number.decode().strip()
         self._environment = {**os.environ, "DISPLAY": self.display, "HOME": str(self.folder)}
-        self._manager = subprocess.Popen(["openbox"], env=self._environment,
+        # A window that comes while the window manager starts is never shown.
+        started = self.folder / "openbox-started"
+        self._manager = subprocess.Popen(["openbox", "--startup", f"touch {shlex.quote(str(started))}"], env=self._environment,
                                          stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+        end = time.monotonic() + 10
+        while not started.exists():
+            if time.monotonic() > end:
+                raise RuntimeError("openbox did not start")
+            time.sleep(0.05)
 
     def close(self):
         """Ends both."""
@@ -48,6 +58,10 @@ class Screen:
         titles = {number: self._run("xdotool", "getwindowname", number, check=False)
                   for number in numbers}
         return {number: title for number, title in titles.items() if title}
+
+    def process(self, window):
+        """The process that a window belongs to, as its toolkit says it."""
+        return self._run("xdotool", "getwindowpid", window, check=False)
 
     def picture(self, window="root", name="screen.png"):
         """A PNG of the screen or of a window."""

@@ -246,7 +246,7 @@ fn complaints_speak_japanese_too() {
         files: vec![folder.file("c", text), folder.0.clone()],
         parameters: Some("solts=a".to_owned()),
         variables: environment(&[("JPKI_PKCS11_X", "1")]),
-        program: String::new(),
+        ..Sources::default()
     };
     let (_, complaints) = Config::from_sources(&sources);
     assert!(complaints.len() >= 7);

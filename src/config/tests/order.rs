@@ -16,7 +16,7 @@ fn later_sources_win_key_by_key() {
         ],
         parameters: Some("slots=both log=trace".to_owned()),
         variables: environment(&[("JPKI_PKCS11_SLOTS", "auto"), ("PATH", "/bin")]),
-        program: String::new(),
+        ..Sources::default()
     };
     let (config, complaints) = Config::from_sources(&sources);
     assert_eq!(texts(&complaints), nothing());

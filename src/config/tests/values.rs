@@ -15,7 +15,7 @@ fn switches_are_written_in_many_ways() {
         ("'no'", false),
         ("'0'", false),
     ] {
-        for name in ["pss", "sha1", "pinpad"] {
+        for name in ["pss", "sha1"] {
             let (config, complaints) = from_file(format!("{name} = {written}"));
             assert_eq!(complaints, nothing());
             let expected = if on { "\"on\"" } else { "\"off\"" };

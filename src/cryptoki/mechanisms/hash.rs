@@ -19,7 +19,34 @@ pub(crate) enum Hash {
     Sha512,
 }
 
+/// The hash function and the value of a DigestInfo, as `digest_info` makes it; `None`: these are other data.
+pub(crate) fn signed_hash(input: &[u8]) -> Option<(Hash, &[u8])> {
+    Hash::ALL.into_iter().find_map(|hash| {
+        let value = input.get(input.len().checked_sub(hash.length())?..)?;
+        (hash.digest_info(value) == input).then_some((hash, value))
+    })
+}
+
 impl Hash {
+    const ALL: [Hash; 5] = [
+        Hash::Sha1,
+        Hash::Sha224,
+        Hash::Sha256,
+        Hash::Sha384,
+        Hash::Sha512,
+    ];
+
+    /// Its name (FIPS 180-4).
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Hash::Sha1 => "SHA-1",
+            Hash::Sha224 => "SHA-224",
+            Hash::Sha256 => "SHA-256",
+            Hash::Sha384 => "SHA-384",
+            Hash::Sha512 => "SHA-512",
+        }
+    }
+
     /// Bytes of its value.
     pub(crate) fn length(self) -> usize {
         match self {

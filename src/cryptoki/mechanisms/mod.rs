@@ -6,7 +6,7 @@ use cryptoki_sys::*;
 
 use crate::card::files::{MAX_PKCS1_INPUT, PSS_INPUT, PSS_SALT, Scheme};
 use crate::cryptoki::rv::{Result, Rv};
-pub(crate) use hash::{Hash, Hasher};
+pub(crate) use hash::{Hash, Hasher, signed_hash};
 
 /// A mechanism as the application gave it, owned.
 #[derive(Debug, Clone, PartialEq, Eq)]

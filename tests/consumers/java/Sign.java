@@ -1,5 +1,5 @@
 // Signs a file with the key of a PKCS#11 token, several times in one login.
-// Sign CONFIG PIN ALGORITHM FILE SIGNATURE..   ("PSS": RSASSA-PSS with SHA-256 and salt 32)
+// Sign CONFIG PIN ALGORITHM FILE SIGNATURE..   ("PSS": RSASSA-PSS with SHA-256 and salt 32; PIN "-": no PIN is passed)
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,7 +16,7 @@ public class Sign {
         Provider token = Security.getProvider("SunPKCS11").configure(words[0]);
         Security.addProvider(token);
         KeyStore keys = KeyStore.getInstance("PKCS11", token);
-        keys.load(null, words[1].toCharArray());
+        keys.load(null, words[1].equals("-") ? null : words[1].toCharArray());
         PrivateKey key = null;
         for (String alias : java.util.Collections.list(keys.aliases())) {
             if (keys.isKeyEntry(alias)) {

@@ -1,4 +1,4 @@
-"""Lists a token and signs twice with PyKCS11. MODULE TOKEN PIN DOCUMENT OUT.."""
+"""Lists a token and signs twice with PyKCS11. MODULE TOKEN PIN DOCUMENT OUT.. ; PIN "-": an empty one is passed."""
 
 import pathlib
 import sys
@@ -11,7 +11,7 @@ library = PyKCS11.PyKCS11Lib()
 library.load(module)
 slot = next(it for it in library.getSlotList(tokenPresent=True) if library.getTokenInfo(it).label.strip() == label)
 session = library.openSession(slot)
-session.login(pin)
+session.login("" if pin == "-" else pin)
 for found in session.findObjects():
     known = found.to_dict()
     print(known["CKA_CLASS"], known.get("CKA_LABEL"))

@@ -1,5 +1,5 @@
 """Lists a token and signs twice with python-pkcs11. MODULE TOKEN PIN DOCUMENT OUT.. ; AGAIN=1: the PIN goes
-with each signature."""
+with each signature. PIN "-": no PIN is passed."""
 
 import os
 import pathlib
@@ -13,7 +13,7 @@ data = pathlib.Path(document).read_bytes()
 library = pkcs11.lib(module)
 token = library.get_token(token_label=label)
 print(sorted(str(it) for it in token.slot.get_mechanisms()))
-with token.open(user_pin=pin) as session:
+with token.open(user_pin=pkcs11.PROTECTED_AUTH if pin == "-" else pin) as session:
     for found in session.get_objects():
         print(found.object_class, found[Attribute.LABEL] if found.object_class != ObjectClass.PROFILE else "")
     key = session.get_key(object_class=ObjectClass.PRIVATE_KEY)

@@ -153,6 +153,10 @@ class Bench:
         self._started.append(process)
         return log
 
+    def ended_last(self) -> bool:
+        """Has what was started last ended by itself?"""
+        return self._started[-1].poll() is not None
+
     def stop_last(self) -> None:
         """Ends the server started last."""
         _end(self._started.pop())

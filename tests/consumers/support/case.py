@@ -28,6 +28,7 @@ class Row:
     tls12: str = ""
     tls13: str = ""
     always_authenticate: str = ""
+    dialog: str = ""
     logins: str = ""
     verifies: str = ""
     signatures: str = ""

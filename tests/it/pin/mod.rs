@@ -1,9 +1,11 @@
 //! Which PINs reach the card, what a login is good for, and how it ends.
 
 mod always_authenticate;
+mod dialog;
 mod kept_pin;
 mod login;
 mod pin_protection;
+mod scripted_pinentry;
 mod set_pin;
 
 /// Values that the authentication PIN cannot have.

@@ -74,4 +74,9 @@ impl Caller {
         let ((old, old_length), (new, new_length)) = (input(old), input(new));
         call!(self.C_SetPIN(session, old, old_length, new, new_length))
     }
+
+    /// `C_SetPIN` with NULL for both PINs.
+    pub fn set_pin_without_pins(&self, session: CK_SESSION_HANDLE) -> Answer<()> {
+        call!(self.C_SetPIN(session, ptr::null_mut(), 0, ptr::null_mut(), 0))
+    }
 }

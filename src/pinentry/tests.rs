@@ -1,0 +1,86 @@
+//! The conversation with a pinentry, byte by byte.
+
+use std::cell::Cell;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+/// A pinentry whose answers to GETPIN are this.
+fn answering(answer: &str) -> (tempfile::TempDir, Pinentry) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("pinentry");
+    let script = format!(
+        "#!/bin/sh\nprintf 'OK hello\\n'\nwhile read -r line; do case $line in GETPIN) {answer} ;; *) echo OK ;; esac; done\n"
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let pinentry = Pinentry::new(Some(program), Duration::from_secs(5));
+    (folder, pinentry)
+}
+
+fn asked(answer: &str) -> Result<Vec<u8>, Error> {
+    let (_folder, pinentry) = answering(answer);
+    pinentry.ask(&DialogText::default(), &|| true, <[u8]>::to_vec)
+}
+
+#[test]
+fn answers_arrive_whole_however_they_are_written() {
+    for (answer, pin) in [
+        ("printf 'D 1234\\nOK\\n'", &b"1234"[..]),
+        ("printf 'OK\\n'", b""),
+        (
+            "printf '# comment\\nS PIN_REPEATED\\nD 1234\\nOK done\\n'",
+            b"1234",
+        ),
+        ("printf 'D 12\\nD 34\\nOK\\n'", b"1234"),
+        (
+            "printf 'D 1'; sleep 0.05; printf '2%%25'; sleep 0.05; printf '\\nO'; sleep 0.05; printf 'K\\n'",
+            b"12%",
+        ),
+        ("printf 'D %%0A%%0D\\nOK\\n'", b"\n\r"),
+    ] {
+        assert_eq!(asked(answer).as_deref(), Ok(pin), "{answer}");
+    }
+}
+
+#[test]
+fn errors_are_told_apart() {
+    assert_eq!(asked("echo 'ERR 83886179 x'"), Err(Error::Cancelled));
+    assert_eq!(asked("echo 'ERR 83886142 x'"), Err(Error::TimedOut));
+    assert!(matches!(asked("echo 'ERR 99999'"), Err(Error::Failed(_))));
+    assert!(matches!(asked("exit"), Err(Error::Failed(_))));
+    let flood = asked("head -c 9000 /dev/zero | tr '\\0' x");
+    assert!(matches!(flood, Err(Error::Failed(_))));
+}
+
+#[test]
+fn dialog_that_is_not_wanted_any_more_is_closed() {
+    let (_folder, pinentry) = answering("sleep 60");
+    let began = Instant::now();
+    let asked = Cell::new(0);
+    let wanted = || {
+        asked.set(asked.get() + 1);
+        began.elapsed() < Duration::from_millis(500)
+    };
+    let answer = pinentry.ask(&DialogText::default(), &wanted, <[u8]>::len);
+    assert_eq!(answer, Err(Error::Closed));
+    assert!(began.elapsed() < Duration::from_secs(3));
+    // It is asked at a bounded rate.
+    assert!(asked.get() < 40, "{}", asked.get());
+}
+
+#[test]
+fn host_environment_is_not_passed_on() {
+    let pinentry = Pinentry::new(None, Duration::from_secs(1));
+    for (name, _) in &pinentry.environment {
+        let name = name.to_str().unwrap();
+        assert!(name == "PATH" || ENVIRONMENT.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn setting_names_the_program() {
+    let missing = Pinentry::new(Some("/nonexistent/pinentry".into()), Duration::from_secs(1));
+    let answer = missing.confirm(&DialogText::default(), &|| true);
+    assert_eq!(answer, Err(Error::NotFound));
+}
