@@ -10,5 +10,8 @@
 mod checkup;
 mod pins;
 mod registration;
+#[path = "../it/pin/scripted_pinentry.rs"]
+#[allow(dead_code, reason = "the tests of the module use all of it")]
+mod scripted_pinentry;
 mod support;
 mod tls;

@@ -1,6 +1,7 @@
 //! What needs a PIN, typed on a pseudo terminal: `check-pin`, `change-pin`, `--sign-test`, `ssh-pubkey` of
 //! a phone; and `watch`. The card's counters say what it cost.
 
+use crate::scripted_pinentry::ScriptedPinentry;
 use crate::support::{Doctor, Pcscd};
 
 #[test]
@@ -231,4 +232,41 @@ fn watching_tells_cards_that_come_and_go() {
     assert!(text.contains("reads were good"), "{text}");
     assert!(!text.contains("0 of 0"), "{text}");
     assert_eq!(pcscd.counter("me", "auth_verifies"), 0);
+}
+
+/// The doctor with `pin_entry = "dialog"`, without a terminal.
+fn in_dialogs(doctor: &Doctor<'_>, answers: &[&str], words: &[&str]) -> (i32, u32) {
+    let pinentry = ScriptedPinentry::new(answers);
+    doctor.home.write(
+        ".config/jpki-pkcs11/config.toml",
+        &format!(
+            "pin_entry = 'dialog'\npinentry_program = '{}'\n",
+            pinentry.program().display()
+        ),
+    );
+    let status = doctor.run(words).status.code().unwrap();
+    (status, pinentry.dialogs())
+}
+
+#[test]
+fn pins_are_asked_for_in_dialogs_where_that_is_set() {
+    let pcscd = Pcscd::start(&["--card", "me=plastic,auth-tries=1"]);
+    let doctor = Doctor::new(Some(&pcscd));
+    let verifies = || pcscd.counter("me", "auth_verifies");
+    let check = ["check-pin", "auth"];
+    assert_eq!(in_dialogs(&doctor, &["no"], &check), (1, 1));
+    assert_eq!(in_dialogs(&doctor, &["yes", "pin 12"], &check), (1, 2));
+    assert_eq!(in_dialogs(&doctor, &["yes", "cancel"], &check), (1, 2));
+    assert_eq!(verifies(), 0);
+    assert_eq!(in_dialogs(&doctor, &["yes", "pin 1234"], &check), (0, 2));
+    assert_eq!(pcscd.counter("me", "auth_tries"), 3);
+    let change = ["change-pin", "auth"];
+    let differ = ["pin 1234", "pin 4711", "pin 4712"];
+    assert_eq!(in_dialogs(&doctor, &differ, &change), (1, 3));
+    let same = ["pin 1234", "pin 4711", "pin 4711"];
+    assert_eq!(in_dialogs(&doctor, &same, &change), (0, 3));
+    assert_eq!(in_dialogs(&doctor, &["pin 4711"], &check), (0, 1));
+    let (status, dialogs) = in_dialogs(&doctor, &["pin 4711"], &["--sign-test"]);
+    assert_eq!(dialogs, 1);
+    assert!(pcscd.counter("me", "auth_signatures") == 2, "{status}");
 }

@@ -197,6 +197,8 @@ impl<'a> Doctor<'a> {
             .env("HOME", self.home.path())
             .env("PCSCLITE_CSOCK_NAME", socket)
             .env("LC_ALL", "C.UTF-8")
+            // A screen for the dialog, where a test sets one. Nothing is ever shown on it.
+            .env("DISPLAY", ":99")
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_DATA_HOME");
     }

@@ -5,13 +5,15 @@ use base64ct::{Base64, Encoding};
 use jpki_pkcs11::card::Shown;
 use jpki_pkcs11::card::files::{CertificateFile, Role};
 use jpki_pkcs11::config::LastTry;
+use jpki_pkcs11::messages::Request;
 use rsa::PublicKey;
 use rsa::traits::PublicKeyParts;
 
 use crate::context::{Context, Outcome};
 use crate::pins;
+use crate::pins::prompt::Prompt;
 use crate::readers::{self, Notice, explain};
-use crate::terminal::{self, Terminal};
+use crate::terminal;
 
 /// Prints the line.
 pub(crate) fn public_key(context: &Context) -> Outcome {
@@ -34,8 +36,7 @@ fn line_of_card(context: &Context) -> Result<String, Notice> {
         Shown::Absent => return Err(explain(jpki_pkcs11::card::Error::FileAbsent)),
         // An Android phone shows it after the PIN.
         Shown::Locked => {
-            let mut terminal = Terminal::open()?;
-            let pin = pins::ask(context, &mut terminal, role)?;
+            let pin = pins::ask(&mut Prompt::open(context)?, role, Request::Login)?;
             let file = Some(CertificateFile::Authentication);
             opened
                 .card

@@ -1,4 +1,4 @@
-//! `--sign-test`: one signature of each scheme over fresh random bytes. It asks for a PIN on the terminal and keeps
+//! `--sign-test`: one signature of each scheme over fresh random bytes. It asks for a PIN and keeps
 //! it for the test alone.
 
 use std::time::Instant;
@@ -6,15 +6,16 @@ use std::time::Instant;
 use jpki_pkcs11::card::Access;
 use jpki_pkcs11::card::files::{PSS_INPUT, Role, Scheme};
 use jpki_pkcs11::config::LastTry;
+use jpki_pkcs11::messages::Request;
 use jpki_pkcs11::messages::doctor::Finding;
 use serde_json::json;
 
 use crate::checks::cards;
 use crate::context::Context;
 use crate::pins;
+use crate::pins::prompt::Prompt;
 use crate::readers::{self, Notice, explain, token, word};
 use crate::report::{Report, Severity};
-use crate::terminal::Terminal;
 
 /// `DigestInfo` of a SHA-256 value without the value (RFC 8017, 9.2, note 1).
 const SHA256_PREFIX: [u8; 19] = [
@@ -35,11 +36,11 @@ pub(crate) fn run(context: &Context, role: Role, report: &mut Report) {
 }
 
 fn attempt(context: &Context, role: Role, report: &mut Report) -> Result<(), Notice> {
-    let mut terminal = Terminal::open()?;
+    let mut prompt = Prompt::open(context)?;
     let mut opened = readers::only_card(context)?;
     let reader = opened.reader.clone();
     let explain = |error| explain(&error, &reader, Some(role));
-    let pin = pins::ask(context, &mut terminal, role)?;
+    let pin = pins::ask(&mut prompt, role, Request::Login)?;
     let certificate = opened
         .card
         .login(role, &pin, LastTry::Guard, Some(role.certificate()), false)
