@@ -49,6 +49,37 @@ def expect(when, pid, secret, number):
         failed.append(when)
 
 
+PINENTRY = """#!/bin/sh
+echo OK
+while read -r line; do
+    case $line in
+    GETPIN) printf 'D '; cat FOLDER/password; echo; echo OK ;;
+    BYE) exit ;;
+    *) echo OK ;;
+    esac
+done
+"""
+
+
+def by_dialog(module, log, consent, kept):
+    """The same with the PIN dialog: what is typed comes from another process. `kept`: copies while logged in."""
+    folder = os.environ["VIRTUAL_CARD_DIR"]
+    program = os.path.join(folder, "pinentry")
+    for path, content in ((os.path.join(folder, "password"), PASSWORD), (program, PINENTRY.replace("FOLDER", folder).encode())):
+        with open(path, "wb", opener=lambda it, flags: os.open(it, flags, 0o700)) as out:
+            out.write(content)
+    victim = Victim(module, {"JPKI_PKCS11_LOG": "trace", "JPKI_PKCS11_LOG_FILE": log, "JPKI_PKCS11_PIN_ENTRY": "dialog",
+                             "JPKI_PKCS11_PINENTRY_PROGRAM": program, "JPKI_PKCS11_CONSENT": consent})
+    pid = victim.process.pid
+    for word in ("open 1", "login", "sign"):
+        said = victim.ask(word)
+        assert said == "CKR_OK", f"{word}: {said}"
+        expect(f"dialog, consent = {consent}, after {word}", pid, PASSWORD, 0 if word == "open 1" else kept)
+    victim.ask("logout")
+    expect(f"dialog, consent = {consent}, after C_Logout", pid, PASSWORD, 0)
+    victim.end()
+
+
 def main(module):
     reading, writing = os.pipe()
     log = os.path.join(os.environ["VIRTUAL_CARD_DIR"], "module.log")
@@ -109,6 +140,8 @@ def main(module):
     ask("CKR_OK", "finalize")
     expect("after C_Finalize", pid, PASSWORD, 0)
     victim.end()
+    for consent, kept in (("session", 1), ("each", 0)):
+        by_dialog(module, log, consent, kept)
     with open(log, "rb") as text:
         said = text.read()
     shown = [word for word in (PASSWORD, WRONG, NEW) if word in said or word.lower() in said or word.hex().encode() in said.lower()]
