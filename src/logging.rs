@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::config::{Config, Diagnostic};
 use crate::messages::Message;
-use crate::platform::write_quietly;
+use crate::platform::{standard_error, write_quietly};
 use crate::vendor::VERSION_TEXT;
 
 /// Starts the log, the first time in a process, and says what is wrong with the configuration.
@@ -122,7 +122,11 @@ impl Log for Lines {
         match &self.file {
             Some(file) => write_quietly(file, line.as_bytes()),
             // `std::io::stderr` has a lock of the whole process.
-            None => write_quietly(rustix::stdio::stderr(), line.as_bytes()),
+            None => {
+                if let Some(stream) = standard_error() {
+                    write_quietly(stream, line.as_bytes());
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod locked_page;
 mod no_cancellation;
 mod process_identity;
 mod quiet_write;
+mod standard_error;
 mod subprocess;
 mod terminal;
 
@@ -13,5 +14,6 @@ pub(crate) use locked_page::LockedPage;
 pub(crate) use no_cancellation::NoCancellation;
 pub(crate) use process_identity::process_identity;
 pub(crate) use quiet_write::write_quietly;
+pub(crate) use standard_error::standard_error;
 pub(crate) use subprocess::Subprocess;
 pub(crate) use terminal::terminal_name;

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, read};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, read};
 use rustix::net::{SendFlags, send};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -38,12 +38,13 @@ impl Subprocess {
         environment: &[(OsString, OsString)],
     ) -> io::Result<Subprocess> {
         let (socket, theirs) = UnixStream::pair()?;
+        let socket = UnixStream::from(above_standard(&socket)?);
         socket.set_nonblocking(true)?;
         let child = Command::new(program)
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::from(OwnedFd::from(theirs.try_clone()?)))
-            .stdout(Stdio::from(OwnedFd::from(theirs)))
+            .stdin(Stdio::from(above_standard(&theirs)?))
+            .stdout(Stdio::from(above_standard(&theirs)?))
             .stderr(Stdio::null())
             .spawn()?;
         let handle = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
@@ -110,6 +111,12 @@ impl Subprocess {
             let _ = pidfd_send_signal(handle, signal);
         }
     }
+}
+
+/// The same socket under a number that is no standard stream's. In a host that has closed its own, the system gives
+/// those numbers; they would be closed when the program starts.
+fn above_standard(socket: &UnixStream) -> io::Result<OwnedFd> {
+    Ok(fcntl_dupfd_cloexec(socket, 3)?)
 }
 
 impl Drop for Subprocess {

@@ -1,12 +1,17 @@
 /* A program with habits that a module must bear: `guest MODULE HABIT`. A card is in the reader. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <p11-kit/pkcs11.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,6 +103,119 @@ static void loses_its_reader(void)
     enters_an_empty_pin(3);
 }
 
+/* Descriptor 2 is a file of the program's own, as in a daemon that has closed its standard streams. */
+static void uses_descriptor_2(void)
+{
+    char name[] = "/tmp/guest-data-XXXXXX";
+    struct stat file;
+    int own = mkstemp(name);
+    unlink(name);
+    dup2(own, 2);
+    close(own);
+    enters_an_empty_pin(3);
+    if (fstat(2, &file) != 0 || file.st_size != 0) {
+        printf("%ld bytes in the program's file\n", (long)file.st_size);
+        exit(1);
+    }
+}
+
+/* A login by dialog; the pinentry is in the environment. */
+static void logs_in_by_dialog(void)
+{
+    CK_SESSION_HANDLE handle = session();
+    expect("C_Login", p11->C_Login(handle, CKU_USER, NULL, 0), CKR_OK);
+    expect("C_Logout", p11->C_Logout(handle), CKR_OK);
+}
+
+static void ignores_children(void)
+{
+    signal(SIGCHLD, SIG_IGN);
+    logs_in_by_dialog();
+}
+
+static void reap(int number)
+{
+    (void)number;
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+}
+
+static void reaps_all_children(void)
+{
+    struct sigaction action = { .sa_handler = reap };
+    sigaction(SIGCHLD, &action, NULL);
+    logs_in_by_dialog();
+}
+
+static void tick(int number)
+{
+    (void)number;
+}
+
+/* A profiler's timer: each system call that waits is interrupted. */
+static void is_interrupted(void)
+{
+    struct sigaction action = { .sa_handler = tick };
+    struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { { 0, 0 }, { 0, 0 } };
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    logs_in_by_dialog();
+    setitimer(ITIMER_REAL, &never, NULL);
+}
+
+static void has_no_standard_streams(void)
+{
+    CK_SESSION_HANDLE handle = session();
+    CK_RV rv;
+    int out = fcntl(1, F_DUPFD, 100);
+    close(0);
+    close(1);
+    close(2);
+    rv = p11->C_Login(handle, CKU_USER, NULL, 0);
+    dup2(out, 1);
+    expect("C_Login", rv, CKR_OK);
+}
+
+/* No descriptor is left for a dialog; then there are some again. */
+static void has_few_descriptors(void)
+{
+    CK_SESSION_HANDLE handle = session();
+    struct rlimit before, few;
+    getrlimit(RLIMIT_NOFILE, &before);
+    few = before;
+    few.rlim_cur = 3;
+    setrlimit(RLIMIT_NOFILE, &few);
+    expect("C_Login", p11->C_Login(handle, CKU_USER, NULL, 0), CKR_FUNCTION_FAILED);
+    setrlimit(RLIMIT_NOFILE, &before);
+    expect("C_Login", p11->C_Login(handle, CKU_USER, NULL, 0), CKR_OK);
+}
+
+static void enters_an_empty_pin_often(void)
+{
+    enters_an_empty_pin(2000);
+}
+
+static void does_nothing(void)
+{
+}
+
+static const struct {
+    const char *name;
+    void (*habit)(void);
+} HABITS[] = {
+    { "cancel", cancels_threads },
+    { "namespace", has_a_child_with_its_own_number },
+    { "pipe", loses_its_reader },
+    { "repeat", enters_an_empty_pin_often },
+    { "descriptor-2", uses_descriptor_2 },
+    { "ignored-children", ignores_children },
+    { "reaped-children", reaps_all_children },
+    { "timer", is_interrupted },
+    { "no-streams", has_no_standard_streams },
+    { "few-descriptors", has_few_descriptors },
+    { "none", does_nothing },
+};
+
 int main(int argc, char **argv)
 {
     void *library = argc > 2 ? dlopen(argv[1], RTLD_NOW) : NULL;
@@ -107,14 +225,11 @@ int main(int argc, char **argv)
     /* PC/SC is called on the thread that is cancelled. */
     CK_C_INITIALIZE_ARGS in_place = { .flags = CKF_OS_LOCKING_OK | CKF_LIBRARY_CANT_CREATE_OS_THREADS };
     expect("C_Initialize", p11->C_Initialize(strcmp(argv[2], "cancel") ? NULL : &in_place), CKR_OK);
-    if (!strcmp(argv[2], "cancel"))
-        cancels_threads();
-    else if (!strcmp(argv[2], "namespace"))
-        has_a_child_with_its_own_number();
-    else if (!strcmp(argv[2], "pipe"))
-        loses_its_reader();
-    else if (!strcmp(argv[2], "repeat"))
-        enters_an_empty_pin(2000);
-    expect("C_Finalize", p11->C_Finalize(NULL), CKR_OK);
-    return 0;
+    for (size_t i = 0; i < sizeof HABITS / sizeof *HABITS; i++)
+        if (!strcmp(argv[2], HABITS[i].name)) {
+            HABITS[i].habit();
+            expect("C_Finalize", p11->C_Finalize(NULL), CKR_OK);
+            return 0;
+        }
+    return 2;
 }
