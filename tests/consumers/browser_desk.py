@@ -3,9 +3,11 @@ browser."""
 
 import os
 import pathlib
+import shlex
 import subprocess
+import sys
 
-from browser_card import Card, check
+from browser_card import PIN, Card, check
 from browser_site import AnnouncingSite, Authority, Site, fingerprint_of
 
 
@@ -29,6 +31,18 @@ class Desk:
         """One that says so in its handshake."""
         self.sites.append(AnnouncingSite(self.authority, version, [self.card.authentication_ca]))
         return self.sites[-1]
+
+    def dialogs(self, **answers):
+        """Settings with which the module asks for PINs itself, by a scripted pinentry, and the file in which that writes
+        down each dialog. `answers`: besides that of the authentication PIN."""
+        log, program = self.folder / "dialogs", self.folder / "pinentry"
+        script = pathlib.Path(__file__).resolve().parent / "cases/_pinentry.py"
+        line = shlex.join([sys.executable, str(script), str(log), "--often", f"authentication PIN={PIN}",
+                           *(f"{words}={answer}" for words, answer in answers.items())])
+        program.write_text(f"#!/bin/sh\nexec {line}\n")
+        program.chmod(0o700)
+        return {"JPKI_PKCS11_PIN_ENTRY": "dialog", "JPKI_PKCS11_PINENTRY_PROGRAM": str(program),
+                "JPKI_PKCS11_LANGUAGE": "en"}, log
 
     def close(self):
         """Closes all sites."""

@@ -199,6 +199,19 @@ def wrong_pin(desk, rows):
         browser.quit()
 
 
+def by_dialog(desk, rows):
+    """Chromium asks all the same, and NSS passes nothing of what is typed there: the module asks then."""
+    settings, shown = desk.dialogs()
+    browser = Chromium(desk, "dialog", **settings)
+    try:
+        with rows.case("PIN dialog of the module", "1.3"):
+            asked = log_in(desk, browser, desk.site("1.3"), ["anything"])
+            check(asked == [AUTHENTICATION], f"Chromium's own dialogs: {asked}")
+            check(len(shown.read_text().splitlines()) == 1, shown.read_text())
+    finally:
+        browser.quit()
+
+
 def both_tokens(desk, rows):
     """Somebody shows Chromium both tokens: the signature certificate, which holds name and address,
     must not leave without a login to its own token on purpose."""
@@ -264,7 +277,7 @@ def main():
         rows = Rows("Chromium", version_of(PROGRAM), desk.card)
         wanted = sys.argv[1:]
         try:
-            for part in (logins, wrong_pin, both_tokens, ten_starts):
+            for part in (logins, wrong_pin, by_dialog, both_tokens, ten_starts):
                 if not wanted or part.__name__ in wanted:
                     part(desk, rows)
         finally:

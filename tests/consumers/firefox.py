@@ -206,6 +206,23 @@ def by_modutil(desk, rows):
         browser.quit()
 
 
+def by_dialog(desk, rows):
+    """The module asks for the PIN itself; Firefox shows no dialog of its own."""
+    profile = desk.profile("dialog")
+    add_module(profile, MODULE)
+    settings, shown = desk.dialogs()
+    browser = desk.start(profile, **settings)
+    try:
+        for number, version in enumerate(("1.3", "1.2")):
+            with rows.case("PIN dialog of the module: one for both sites", version) as notes:
+                asked = log_in(desk, browser, desk.site(version), [])
+                notes.append({"logins": 1 - number, "note": f"dialogs of Firefox: {browser.dialogs()}"})
+                check(asked == [], f"Firefox asked for a PIN: {asked}")
+                check(len(shown.read_text().splitlines()) == 1, shown.read_text())
+    finally:
+        browser.quit()
+
+
 def both_tokens(desk, rows):
     """Somebody shows Firefox both tokens: the signature certificate, which holds name and address,
     must not leave without a login to its own token on purpose."""
@@ -267,7 +284,7 @@ def main():
         desk = FirefoxDesk(folder)
         rows = Rows("Firefox ESR", version_of(PROGRAM), desk.card)
         wanted = sys.argv[1:]
-        for part in (by_policy, by_modutil, both_tokens):
+        for part in (by_policy, by_modutil, by_dialog, both_tokens):
             if not wanted or part.__name__ in wanted:
                 part(desk, rows)
         desk.close()

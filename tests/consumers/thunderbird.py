@@ -88,15 +88,15 @@ COMPOSE = """
 """
 
 
-def start(desk):
+def start(desk, name="profile", **environ):
     """Thunderbird with the policy of our configuration."""
-    settings = desk.folder / "etc-thunderbird"
+    settings = desk.folder / f"etc-thunderbird-{name}"
     shutil.copytree(SYSTEM_FOLDER, settings)
     (settings / "policies").mkdir(exist_ok=True)
     given = (CONFIGURATION / "thunderbird" / "policies.json").read_text()
     check(INSTALLED_MODULE in given, "policies.json names another path")
     (settings / "policies" / "policies.json").write_text(given.replace(INSTALLED_MODULE, str(MODULE)))
-    profile = desk.folder / "profile"
+    profile = desk.folder / name
     nss_database(profile, desk.authority.certificate)
     # Trusted for mail. A person does that in the certificate manager.
     subprocess.run(["certutil", "-A", "-d", f"sql:{profile}", "-n", "sign CA", "-t", ",C,",
@@ -105,7 +105,7 @@ def start(desk):
         f"user_pref({json.dumps(key)}, {json.dumps(value)});\n" for key, value in PREFERENCES.items()))
     return Browser(["unshare", "--map-root-user", "--mount", "sh", "-c",
                     f'mount --bind "$1" {SYSTEM_FOLDER} && shift && exec "$@"', "sh", str(settings),
-                    PROGRAM], profile, environment(desk.folder / "home"), desk.folder / "thunderbird.log")
+                    PROGRAM], profile, environment(desk.folder / "home", **environ), desk.folder / f"{name}.log")
 
 
 def verify(desk, message):
@@ -148,6 +148,25 @@ def sign(desk, rows, browser):
             check(verify(desk, forged) is None, "openssl verifies a forged one, too")
 
 
+def sign_by_dialog(desk, rows):
+    """The module asks for the password itself, for each mail; Thunderbird shows no dialog of its own."""
+    settings, shown = desk.dialogs(**{"signature password": PASSWORD})
+    browser = start(desk, "dialog", **settings)
+    try:
+        with rows.case("PIN dialog of the module: two mails, each with the hash that is signed") as notes:
+            chosen = browser.task(IDENTITY, SIGNATURE)
+            check(chosen and "no certificate" not in chosen, chosen)
+            for number in (1, 2):
+                message, dialogs = compose(browser)
+                check(dialogs == [], str(dialogs))
+                check(verify(desk, message), "openssl does not verify it")
+                consents = [line for line in shown.read_text().splitlines() if "A signature is requested" in line]
+                check(len(consents) == number, shown.read_text())
+            notes.append({"logins": 1})
+    finally:
+        browser.quit()
+
+
 def compose(browser):
     """Writes a mail and sends it later: what lies in the outbox, and the dialogs on the way."""
     browser.rules(("common", f"({SIGNATURE})", [PASSWORD] * 5))
@@ -170,6 +189,7 @@ def main():
             status = browser.quit()
         with rows.case("Thunderbird ends without a crash"):
             check(status == 0, f"exit status {status}")
+        sign_by_dialog(desk, rows)
     return rows.finish()
 
 

@@ -30,20 +30,22 @@ def gather(bench: Bench, program: str, timeout: float) -> None:
 
 
 @case("firefox", "Firefox ESR",
-      "policies.json and modutil; logins, wrong PIN, card out and in, second site, device manager; signature certificate never sent",
+      "policies.json and modutil; logins, wrong PIN, card out and in, second site, PIN dialog, device manager; signature certificate never sent",
       version=lambda: package("firefox-esr"), needs=[*NSS, "firefox-esr", "convert"], timeout=420)
 def firefox(bench: Bench) -> None:
     """Also with both tokens shown and a server that names no CA."""
     gather(bench, "firefox.py", 400)
+    bench.row.dialog = "yes"
 
 
 @case("chromium", "Chromium",
-      "~/.pki/nssdb; logins, PIN dialog answered on the screen, wrong PIN, card out and in, second site; ten starts",
+      "~/.pki/nssdb; logins, PIN dialog answered on the screen, wrong PIN, card out and in, second site, PIN dialog; ten starts",
       version=lambda: package("chromium"), timeout=620,
       needs=[*NSS, "chromium", "Xvfb", "openbox", "xdotool", "tesseract", "import", "convert"])
 def chromium(bench: Bench) -> None:
     """Root's Chromium runs without its sandbox."""
     gather(bench, "chromium.py", 600)
+    bench.row.dialog = "yes, after a dialog of its own"
 
 
 @case("thunderbird", "Thunderbird", "policies.json; two mails signed with the signature certificate, verified by OpenSSL",
@@ -51,3 +53,4 @@ def chromium(bench: Bench) -> None:
 def thunderbird(bench: Bench) -> None:
     """To the outbox, not to a server."""
     gather(bench, "thunderbird.py", 170)
+    bench.row.dialog = "yes"
