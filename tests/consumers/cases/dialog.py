@@ -21,7 +21,7 @@ from support.tls import Site, both_versions
 from . import java, openssh, openssl, python
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from browser_screen import Screen  # noqa: E402  a folder further up
+from browser_screen import Screen
 
 HERE = pathlib.Path(__file__).resolve().parent
 PICTURES = os.environ.get("CONSUMERS_PICTURES")
