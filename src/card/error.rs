@@ -53,6 +53,9 @@ pub enum Error {
     /// The card does not pad in this way.
     #[error("the card does not know this signature scheme")]
     SchemeRefused,
+    /// The card has no GET CHALLENGE.
+    #[error("the card makes no random numbers")]
+    NoChallenge,
     /// The card does not sign these data.
     #[error("the card refused the data")]
     InputRefused,

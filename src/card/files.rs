@@ -17,8 +17,8 @@ pub const READ_LENGTH: usize = 256;
 /// that claims more than this is nonsense.
 pub const MAX_CERTIFICATE_LENGTH: usize = 4096;
 
-/// The longest data of scheme [`Scheme::Pkcs1`], in bytes (docs/card.md, 3.5).
-pub const MAX_PKCS1_INPUT: usize = 245;
+/// Scheme [`Scheme::Pkcs1`] takes so many bytes less than the modulus has (docs/card.md, 3.5: 245 of 256).
+pub const PKCS1_OVERHEAD: usize = 11;
 
 /// Input of scheme [`Scheme::Pss`]: a SHA-256 value, in bytes (docs/card.md, 3.5).
 pub const PSS_INPUT: usize = 32;

@@ -31,6 +31,8 @@ pub struct Insertion {
     pub public_certificate: bool,
     /// The card has refused PSS.
     pub pss_refused: AtomicBool,
+    /// The card has refused GET CHALLENGE.
+    pub no_challenge: AtomicBool,
     /// Ends what a transaction that waits may still do.
     pub(super) permit: Permit,
     /// How the card is closed, as far as it has shown.
@@ -61,6 +63,7 @@ impl Insertion {
             serial,
             public_certificate,
             pss_refused: AtomicBool::new(false),
+            no_challenge: AtomicBool::new(false),
             permit,
             closing: Mutex::default(),
             certificates: Default::default(),

@@ -282,7 +282,7 @@ impl JpkiCard {
     /// Random bytes from the card, at most [`MAX_CHALLENGE`] of them.
     ///
     /// # Errors
-    /// [`Error::Pcsc`], [`Error::Unexplained`], [`Error::Malformed`].
+    /// [`Error::NoChallenge`], [`Error::Pcsc`], [`Error::Unexplained`], [`Error::Malformed`].
     pub fn challenge(&mut self, length: usize) -> Result<Vec<u8>, Error> {
         let length = length.clamp(1, MAX_CHALLENGE);
         // It works in every application, so none is selected.
@@ -316,7 +316,11 @@ impl JpkiCard {
         // A refused input says nothing of the login. After any other failure nothing stays open.
         let harmless = matches!(
             result,
-            Ok(_) | Err(Error::InputRefused | Error::SchemeRefused | Error::FileAbsent)
+            Ok(_)
+                | Err(Error::InputRefused
+                    | Error::SchemeRefused
+                    | Error::FileAbsent
+                    | Error::NoChallenge)
         );
         talk.state.keep_open = harmless && (keep_open || talk.state.keep_open);
         let verified = talk.verified();

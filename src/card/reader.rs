@@ -371,6 +371,7 @@ impl Reader {
             | C::PinMayHaveChanged { .. }
             | C::FileAbsent
             | C::SchemeRefused
+            | C::NoChallenge
             | C::InputRefused
             | C::NewPinRefused => {}
         }

@@ -356,6 +356,8 @@ impl<'a> Transaction<'a> {
             StatusWord::Ok => Err(Error::Malformed(
                 "GET CHALLENGE gave another number of bytes",
             )),
+            // INS or CLA not supported, function not supported.
+            StatusWord::Other(0x6D00 | 0x6E00 | 0x6A81) => Err(Error::NoChallenge),
             other => Err(unexplained("GET CHALLENGE", other)),
         }
     }

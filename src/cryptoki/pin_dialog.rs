@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn shown_hash_is_the_one_that_is_signed() {
-        let mut message = SignInput::new(Padding::HashedPkcs1(Hash::Sha512));
+        let mut message = SignInput::new(Padding::HashedPkcs1(Hash::Sha512), 256);
         message.update(b"abc");
         let (scheme, input) = message.finish().unwrap();
         let shown = shown_hash(scheme, &input);

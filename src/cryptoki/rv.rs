@@ -137,6 +137,8 @@ closed_set_of_codes! {
     UserAnotherAlreadyLoggedIn = CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
     /// No such user: a citizen has no security officer.
     UserTypeInvalid = CKR_USER_TYPE_INVALID;
+    /// The card makes no random numbers.
+    RandomNoRng = CKR_RANDOM_NO_RNG;
     /// The card keeps its own random source.
     RandomSeedNotSupported = CKR_RANDOM_SEED_NOT_SUPPORTED;
     /// The output buffer is too small; its needed length was told.
@@ -200,6 +202,7 @@ impl Error {
                 C::AnotherCard => Rv::DeviceRemoved,
                 C::FileAbsent => Rv::ObjectHandleInvalid,
                 C::SchemeRefused => Rv::MechanismInvalid,
+                C::NoChallenge => Rv::RandomNoRng,
                 C::InputRefused => Rv::DataInvalid,
                 C::NewPinRefused => Rv::PinInvalid,
                 C::Unexplained { .. } | C::Malformed(_) | C::SignatureWrong => Rv::DeviceError,

@@ -24,9 +24,6 @@ const EVENT_LIMIT: Duration = Duration::from_secs(3600);
 /// Pause before a service that does not answer is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-/// Bits of the key when no certificate could be read to tell (docs/card.md, section 6).
-const KEY_BITS: u32 = 2048;
-
 impl Module {
     /// `C_GetInfo`.
     pub(crate) fn info(&self) -> CK_INFO {
@@ -193,13 +190,16 @@ impl Module {
             manufacturerID: padded("JPKI"),
             model: padded(model(&token)),
             serialNumber: padded(&token.serial),
-            flags: CKF_RNG
-                | CKF_LOGIN_REQUIRED
+            flags: CKF_LOGIN_REQUIRED
                 | CKF_USER_PIN_INITIALIZED
                 | CKF_TOKEN_INITIALIZED
                 | CKF_WRITE_PROTECTED
                 | self.pin_flags(&slot, &token)
-                | slot.pin_entry_flags(),
+                | slot.pin_entry_flags()
+                | match token.no_challenge.load(Ordering::Relaxed) {
+                    true => 0,
+                    false => CKF_RNG,
+                },
             ulMaxSessionCount: CK_EFFECTIVELY_INFINITE,
             ulSessionCount: sessions,
             ulMaxRwSessionCount: CK_EFFECTIVELY_INFINITE,
@@ -251,9 +251,7 @@ impl Module {
     ) -> Result<CK_MECHANISM_INFO> {
         let (slot, token) = self.token(id)?;
         let purpose: Use = slot.offer(&token).find(kind)?;
-        let certificate = token.certificate(slot.role.certificate()).flatten();
-        let bits = certificate.map_or(KEY_BITS, |certificate| certificate.key_bits());
-        Ok(purpose.info(bits.into()))
+        Ok(purpose.info())
     }
 
     /// `C_WaitForSlotEvent`. Holds no lock while it waits, and is woken by `C_Finalize`.

@@ -227,8 +227,8 @@ fn copy(bytes: &InBytes<c_void>, most: usize) -> Option<Vec<u8>> {
 
 /// More attributes than the standard defines, by an order of magnitude.
 const MAX_ATTRIBUTES: usize = 4096;
-/// All values of a template together. A certificate has a few thousand bytes.
-const MAX_VALUES: usize = 1 << 20;
+/// All values of a template together. A certificate has a few thousand bytes; test suites make data objects of 1 MiB.
+const MAX_VALUES: usize = 1 << 24;
 /// A mechanism's parameter. Ours have 24 bytes.
 const MAX_PARAMETER: usize = 1 << 16;
 

@@ -190,6 +190,7 @@ pub(crate) fn explain(error: &card::Error, reader: &str, role: Option<Role>) -> 
         | C::FileAbsent
         | C::InputRefused
         | C::NewPinRefused
+        | C::NoChallenge
         | C::Unexplained { .. }
         | C::Malformed(_) => {
             let fields = vec![("reader", reader), ("reason", error.to_string())];

@@ -4,7 +4,7 @@ mod hash;
 
 use cryptoki_sys::*;
 
-use crate::card::files::{MAX_PKCS1_INPUT, PSS_INPUT, PSS_SALT, Scheme};
+use crate::card::files::{PKCS1_OVERHEAD, PSS_INPUT, PSS_SALT, Scheme};
 use crate::cryptoki::rv::{Result, Rv};
 pub(crate) use hash::{Hash, Hasher, signed_hash};
 
@@ -150,12 +150,13 @@ fn pss_parameter() -> Vec<u8> {
 }
 
 impl Use {
-    /// `CK_MECHANISM_INFO` for keys of so many bits (PKCS#11 3.2, 3.4).
-    pub(crate) fn info(self, key_bits: CK_ULONG) -> CK_MECHANISM_INFO {
+    /// `CK_MECHANISM_INFO` (PKCS#11 3.2, 3.4). The sizes, in bits, are those of all keys that it takes: the card's, and
+    /// the public keys of sessions.
+    pub(crate) fn info(self) -> CK_MECHANISM_INFO {
         match self {
             Use::Sign(padding) => CK_MECHANISM_INFO {
-                ulMinKeySize: key_bits,
-                ulMaxKeySize: key_bits,
+                ulMinKeySize: rsa::PublicKey::MIN_SIZE as CK_ULONG,
+                ulMaxKeySize: rsa::PublicKey::MAX_SIZE as CK_ULONG,
                 flags: CKF_HW
                     | CKF_SIGN
                     | CKF_VERIFY
@@ -182,6 +183,8 @@ impl Use {
 pub(crate) struct SignInput {
     padding: Padding,
     content: Content,
+    /// Most bytes that the key can sign as they are.
+    most: usize,
 }
 
 #[derive(Clone)]
@@ -192,14 +195,19 @@ enum Content {
 }
 
 impl SignInput {
-    /// An empty one.
-    pub(crate) fn new(padding: Padding) -> SignInput {
+    /// An empty one. `modulus`: bytes of the key's modulus.
+    pub(crate) fn new(padding: Padding, modulus: usize) -> SignInput {
         let content = match padding {
             Padding::Pkcs1 | Padding::Pss => Content::Kept(Vec::new()),
             Padding::HashedPkcs1(hash) => Content::Hashed(hash.start()),
             Padding::HashedPss => Content::Hashed(Hash::Sha256.start()),
         };
-        SignInput { padding, content }
+        let most = modulus.saturating_sub(PKCS1_OVERHEAD);
+        SignInput {
+            padding,
+            content,
+            most,
+        }
     }
 
     /// The next part of the data.
@@ -207,7 +215,7 @@ impl SignInput {
         match &mut self.content {
             // What is too long stays too long; it is not kept.
             Content::Kept(bytes) => {
-                let room = (MAX_PKCS1_INPUT + 1).saturating_sub(bytes.len());
+                let room = (self.most + 1).saturating_sub(bytes.len());
                 bytes.extend_from_slice(part.get(..room).unwrap_or(part));
             }
             Content::Hashed(hasher) => hasher.update(part),
@@ -217,7 +225,7 @@ impl SignInput {
     /// What the key is to sign, and how.
     ///
     /// # Errors
-    /// `CKR_DATA_LEN_RANGE`: the card would not take it.
+    /// `CKR_DATA_LEN_RANGE`: too long for the key (PKCS#11 3.2, 6.1.6: k-11 bytes), or not a SHA-256 value.
     pub(crate) fn finish(self) -> Result<(Scheme, Vec<u8>)> {
         let (scheme, input) = match (self.padding, self.content) {
             (Padding::Pkcs1, Content::Kept(bytes)) => (Scheme::Pkcs1, bytes),
@@ -230,7 +238,7 @@ impl SignInput {
             (_, Content::Kept(_)) => return Err(Rv::GeneralError.into()),
         };
         let fits = match scheme {
-            Scheme::Pkcs1 => (1..=MAX_PKCS1_INPUT).contains(&input.len()),
+            Scheme::Pkcs1 => (1..=self.most).contains(&input.len()),
             Scheme::Pss => input.len() == PSS_INPUT,
         };
         if !fits {
@@ -266,7 +274,7 @@ mod tests {
             0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02,
             0x01, 0x05, 0x00, 0x04, 0x20,
         ];
-        let mut message = SignInput::new(Padding::HashedPkcs1(Hash::Sha256));
+        let mut message = SignInput::new(Padding::HashedPkcs1(Hash::Sha256), 256);
         message.update(b"a");
         message.update(b"bc");
         let (scheme, input) = message.finish().unwrap();
@@ -295,7 +303,7 @@ mod tests {
             (Padding::Pss, 33, false),
             (Padding::HashedPss, 100_000, true),
         ] {
-            let mut message = SignInput::new(padding);
+            let mut message = SignInput::new(padding, 256);
             for part in vec![7; length].chunks(100) {
                 message.update(part);
             }

@@ -82,10 +82,15 @@ impl Module {
             token.public_certificate,
             self.config.ca_certificates_shown(),
         );
+        let is_absent = |file| matches!(token.certificate(file), Some(None));
         objects.retain(|object| {
-            let absent = object
-                .file()
-                .is_some_and(|file| matches!(token.certificate(file), Some(None)));
+            let absent = match object {
+                // Without its certificate the token has no key to authenticate with.
+                TokenObject::Profile(CKP_AUTHENTICATION_TOKEN) => {
+                    is_absent(session.slot.role.certificate())
+                }
+                other => other.file().is_some_and(is_absent),
+            };
             !absent && (logged_in || !object.is_private(context))
         });
         objects

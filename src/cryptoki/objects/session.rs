@@ -4,7 +4,9 @@
 use cryptoki_sys::*;
 use rsa::BoxedUint;
 use rsa::pkcs8::EncodePublicKey;
+use sha1::{Digest, Sha1};
 
+use super::token::public_crc64;
 use super::{Attribute, AttributeAnswer as Answer, Template};
 use crate::cryptoki::rv::{Result, Rv};
 
@@ -31,9 +33,11 @@ enum ValueKind {
     Needed,
     /// May be read and never be given (it follows from others).
     Derived,
+    /// A template, which must be empty: no key of ours wraps or encapsulates.
+    NoTemplate,
 }
 
-use ValueKind::{Boolean, Bytes, Date, Derived, Needed, Number};
+use ValueKind::{Boolean, Bytes, Date, Derived, Needed, NoTemplate, Number};
 
 /// PKCS#11 3.2, 4.4: what all of them have. What is not given gets the default.
 const COMMON: &[(CK_ATTRIBUTE_TYPE, ValueKind)] = &[
@@ -67,7 +71,7 @@ const CERTIFICATE: &[(CK_ATTRIBUTE_TYPE, ValueKind)] = &[
     (CKA_ID, Bytes),
     (CKA_ISSUER, Bytes),
     (CKA_SERIAL_NUMBER, Bytes),
-    (CKA_VALUE, Needed),
+    (CKA_VALUE, Bytes),
     (CKA_URL, Bytes),
     (CKA_HASH_OF_SUBJECT_PUBLIC_KEY, Bytes),
     (CKA_HASH_OF_ISSUER_PUBLIC_KEY, Bytes),
@@ -84,6 +88,7 @@ const PUBLIC_KEY: &[(CK_ATTRIBUTE_TYPE, ValueKind)] = &[
     (CKA_DERIVE, Boolean),
     (CKA_LOCAL, Derived),
     (CKA_KEY_GEN_MECHANISM, Derived),
+    (CKA_OBJECT_VALIDATION_FLAGS, Derived),
     (CKA_ALLOWED_MECHANISMS, Bytes),
     (CKA_SUBJECT, Bytes),
     (CKA_ENCRYPT, Boolean),
@@ -92,7 +97,10 @@ const PUBLIC_KEY: &[(CK_ATTRIBUTE_TYPE, ValueKind)] = &[
     (CKA_WRAP, Boolean),
     (CKA_ENCAPSULATE, Boolean),
     (CKA_TRUSTED, Boolean),
+    (CKA_WRAP_TEMPLATE, NoTemplate),
+    (CKA_ENCAPSULATE_TEMPLATE, NoTemplate),
     (CKA_PUBLIC_KEY_INFO, Bytes),
+    (CKA_PUBLIC_CRC64_VALUE, Bytes),
     (CKA_MODULUS, Needed),
     (CKA_MODULUS_BITS, Derived),
     (CKA_PUBLIC_EXPONENT, Needed),
@@ -198,7 +206,7 @@ impl SessionObject {
         let missing = class.attributes.iter().any(|&(kind, form)| {
             matches!(form, Needed) && template.value(kind).is_none_or(<[u8]>::is_empty)
         });
-        if missing {
+        if missing || !certificate_is_complete(&template) {
             return Err(Rv::TemplateIncomplete.into());
         }
         let mut object = SessionObject {
@@ -328,11 +336,38 @@ impl SessionObject {
                 CKA_KEY_GEN_MECHANISM,
                 Answer::number(CK_UNAVAILABLE_INFORMATION),
             );
-            if let Ok(info) = key.to_public_key_der() {
-                self.put(CKA_PUBLIC_KEY_INFO, Answer::bytes(info.as_bytes()));
-            }
+            self.put(CKA_OBJECT_VALIDATION_FLAGS, Answer::number(0));
+            self.put_checked(CKA_PUBLIC_CRC64_VALUE, &public_crc64(&key))?;
+            let info = key.to_public_key_der();
+            let info = info.map_err(|_| Rv::AttributeValueInvalid)?;
+            self.put_checked(CKA_PUBLIC_KEY_INFO, info.as_bytes())?;
+        }
+        if let Answer::Value(certificate) = self.attribute(CKA_VALUE)
+            && self
+                .attribute(CKA_CLASS)
+                .matches(&CKO_CERTIFICATE.to_ne_bytes())
+            && !certificate.is_empty()
+        {
+            let hash = Sha1::digest(&certificate);
+            self.put_checked(CKA_CHECK_VALUE, hash.get(..3).unwrap_or_default())?;
         }
         Ok(())
+    }
+
+    /// Puts an attribute that follows from others. Who gives it must give the right one, or nothing.
+    ///
+    /// # Errors
+    /// `CKR_ATTRIBUTE_VALUE_INVALID`.
+    fn put_checked(&mut self, kind: CK_ATTRIBUTE_TYPE, right: &[u8]) -> Result<()> {
+        match self.attribute(kind) {
+            Answer::Value(given) if !given.is_empty() && given != right => {
+                Err(Rv::AttributeValueInvalid.into())
+            }
+            _ => {
+                self.put(kind, Answer::bytes(right));
+                Ok(())
+            }
+        }
     }
 
     /// Adds the defaults of what was not given.
@@ -354,7 +389,7 @@ impl SessionObject {
                 }
                 // Without a list every mechanism is allowed: then there is no such attribute.
                 (_, CKA_ALLOWED_MECHANISMS) => continue,
-                (Date | Bytes | Needed | Derived, _) => Answer::bytes([]),
+                (Date | Bytes | Needed | Derived | NoTemplate, _) => Answer::bytes([]),
             };
             self.put(kind, value);
         }
@@ -413,6 +448,15 @@ fn put(attributes: &mut Vec<Attribute>, new: Attribute) {
     }
 }
 
+/// PKCS#11 3.2, 4.6.3: a certificate has a value or a URL, and with a URL both hashes.
+fn certificate_is_complete(template: &Template) -> bool {
+    let has = |kind| template.value(kind).is_some_and(|value| !value.is_empty());
+    let hashes = has(CKA_HASH_OF_SUBJECT_PUBLIC_KEY) && has(CKA_HASH_OF_ISSUER_PUBLIC_KEY);
+    !template.has_class(CKO_CERTIFICATE)
+        || (has(CKA_VALUE) && !has(CKA_URL))
+        || (template.value(CKA_VALUE).is_some() && has(CKA_URL) && hashes)
+}
+
 fn check_values(class: &Class, template: &Template) -> Result<()> {
     for (at, attribute) in template.0.iter().enumerate() {
         let twice = template
@@ -429,6 +473,7 @@ fn check_values(class: &Class, template: &Template) -> Result<()> {
             Number => value.len() == size_of::<CK_ULONG>(),
             Date => value.is_empty() || (value.len() == 8 && value.iter().all(u8::is_ascii_digit)),
             Bytes | Needed => true,
+            NoTemplate => value.is_empty(),
             Derived => return Err(Rv::AttributeReadOnly.into()),
         };
         if !good {

@@ -189,6 +189,7 @@ impl TokenObject {
             (CKA_MODULUS, _) => Answer::bytes(key.n().to_be_bytes_trimmed_vartime()),
             (CKA_PUBLIC_EXPONENT, _) => Answer::bytes(key.e().to_be_bytes_trimmed_vartime()),
             (CKA_MODULUS_BITS, _) => Answer::number(certificate.key_bits().into()),
+            (CKA_PUBLIC_CRC64_VALUE, _) => Answer::bytes(public_crc64(key)),
             _ => Answer::Invalid,
         }
     }
@@ -301,6 +302,8 @@ fn key_constant(id: u8, kind: CK_ATTRIBUTE_TYPE, context: &TokenContext) -> Opti
         // Where the key was made is not written on the card.
         CKA_LOCAL => Answer::boolean(false),
         CKA_KEY_GEN_MECHANISM => Answer::number(CK_UNAVAILABLE_INFORMATION),
+        // Nothing of this module was validated (PKCS#11 3.2, 4.7).
+        CKA_OBJECT_VALIDATION_FLAGS => Answer::number(0),
         CKA_ALLOWED_MECHANISMS => Answer::numbers(
             context
                 .offer
@@ -310,10 +313,25 @@ fn key_constant(id: u8, kind: CK_ATTRIBUTE_TYPE, context: &TokenContext) -> Opti
         ),
         // Asked of private keys too (libp11, OpenVPN), though the standard has the number of bits on
         // the public key alone.
-        CKA_SUBJECT | CKA_START_DATE | CKA_END_DATE | CKA_PUBLIC_KEY_INFO | CKA_MODULUS
-        | CKA_PUBLIC_EXPONENT | CKA_MODULUS_BITS => return None,
+        CKA_SUBJECT
+        | CKA_START_DATE
+        | CKA_END_DATE
+        | CKA_PUBLIC_KEY_INFO
+        | CKA_MODULUS
+        | CKA_PUBLIC_EXPONENT
+        | CKA_MODULUS_BITS
+        | CKA_PUBLIC_CRC64_VALUE => return None,
         _ => Answer::Invalid,
     })
+}
+
+/// `CKA_PUBLIC_CRC64_VALUE` of an RSA key: CRC-64-ECMA of the modulus, the most significant byte first (PKCS#11 3.2,
+/// 6.1.2).
+pub(super) fn public_crc64(key: &rsa::PublicKey) -> [u8; 8] {
+    let modulus = key.n().to_be_bytes_trimmed_vartime();
+    crc::Crc::<u64>::new(&crc::CRC_64_ECMA_182)
+        .checksum(&modulus)
+        .to_be_bytes()
 }
 
 /// PKCS#11 3.2, 4.8.

@@ -2,6 +2,7 @@
 //! A question for the length, or too small a buffer, touches no card and leaves the operation as it is.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use cryptoki_sys::*;
 
@@ -34,8 +35,8 @@ impl Module {
                 let padding = session.slot.offer(&session.inserted).padding(mechanism)?;
                 let certificate = self.signing_key(&session, key)?;
                 Ok(Signing {
+                    message: SignInput::new(padding, certificate.signature_length()),
                     certificate,
-                    message: SignInput::new(padding),
                     in_parts: false,
                     authenticated: None,
                 })
@@ -181,7 +182,7 @@ impl Module {
         if !room.holds(length) {
             return Ok(Output::Length(length));
         }
-        let mut message = SignInput::new(signing.padding);
+        let mut message = SignInput::new(signing.padding, length);
         message.update(data);
         let authenticated = signing.authenticated.take();
         finish(&session, message, &signing.certificate, authenticated)
@@ -200,7 +201,10 @@ impl Module {
         let mut operations = session.operations.lock();
         let signing = under_way(&mut operations.message_sign)?;
         no_parameter(parameter)?;
-        begin(&mut signing.message, || Ok(SignInput::new(signing.padding)))
+        let length = signing.certificate.signature_length();
+        begin(&mut signing.message, || {
+            Ok(SignInput::new(signing.padding, length))
+        })
     }
 
     /// `C_SignMessageNext`. `room`: `None` when more parts follow. An error ends the message.
@@ -250,7 +254,7 @@ impl Module {
     /// `C_GenerateRandom`: the card's GET CHALLENGE.
     ///
     /// # Errors
-    /// `CKR_SESSION_HANDLE_INVALID`, and what the card says.
+    /// `CKR_SESSION_HANDLE_INVALID`, `CKR_RANDOM_NO_RNG`, and what the card says.
     pub(crate) fn random(&self, handle: CK_SESSION_HANDLE, length: usize) -> Result<Vec<u8>> {
         let session = self.session(handle)?;
         let mut bytes = Vec::new();
@@ -259,8 +263,11 @@ impl Module {
             let part = session
                 .slot
                 .reader
-                .with_card(&session.inserted, |card| card.challenge(wanted))?;
-            bytes.extend_from_slice(&part);
+                .with_card(&session.inserted, |card| card.challenge(wanted));
+            if part == Err(crate::card::Error::NoChallenge) {
+                session.inserted.no_challenge.store(true, Ordering::Relaxed);
+            }
+            bytes.extend_from_slice(&part?);
         }
         Ok(bytes)
     }
@@ -268,10 +275,16 @@ impl Module {
     /// `C_SeedRandom`: the card keeps its own source.
     ///
     /// # Errors
-    /// `CKR_RANDOM_SEED_NOT_SUPPORTED`.
+    /// `CKR_RANDOM_SEED_NOT_SUPPORTED`, `CKR_RANDOM_NO_RNG`.
     pub(crate) fn seed_random(&self, handle: CK_SESSION_HANDLE, _seed: &[u8]) -> Result<()> {
-        self.session(handle)?;
-        Err(Rv::RandomSeedNotSupported.into())
+        let session = self.session(handle)?;
+        Err(
+            match session.inserted.no_challenge.load(Ordering::Relaxed) {
+                true => Rv::RandomNoRng,
+                false => Rv::RandomSeedNotSupported,
+            }
+            .into(),
+        )
     }
 }
 

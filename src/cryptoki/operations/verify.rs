@@ -2,6 +2,7 @@
 //! application brought.
 
 use cryptoki_sys::*;
+use rsa::traits::PublicKeyParts;
 
 use super::sign::no_parameter;
 use crate::card;
@@ -61,8 +62,8 @@ impl Module {
                 }
                 let signature = signature.map(<[u8]>::to_vec);
                 Ok(Verifying {
+                    message: SignInput::new(padding, key.size()),
                     key,
-                    message: SignInput::new(padding),
                     in_parts: false,
                     signature,
                 })
@@ -279,7 +280,7 @@ impl Module {
         if verifying.message.is_some() {
             return Err(Rv::OperationActive.into());
         }
-        let mut message = SignInput::new(verifying.padding);
+        let mut message = SignInput::new(verifying.padding, verifying.key.size());
         message.update(data);
         check(&verifying.key, message, signature)
     }
@@ -298,7 +299,7 @@ impl Module {
         let verifying = under_way(&mut operations.message_verify)?;
         no_parameter(parameter)?;
         begin(&mut verifying.message, || {
-            Ok(SignInput::new(verifying.padding))
+            Ok(SignInput::new(verifying.padding, verifying.key.size()))
         })
     }
 
@@ -379,6 +380,6 @@ fn check(key: &rsa::PublicKey, message: SignInput, signature: &[u8]) -> Result<(
 }
 
 fn check_length(key: &rsa::PublicKey, signature: &[u8]) -> Result<()> {
-    let right = signature.len() == rsa::traits::PublicKeyParts::size(key);
+    let right = signature.len() == key.size();
     right.then_some(()).ok_or(Rv::SignatureLenRange.into())
 }

@@ -208,7 +208,7 @@ impl Card {
         let jpki = self.is_jpki_selected();
         match (command.class, command.instruction) {
             (0x00, 0xA4) => self.select(command),
-            (0x00, 0x84) => challenge::get_challenge(command),
+            (0x00, 0x84) if self.profile.challenge => challenge::get_challenge(command),
             (0x00, 0xCA) => self.get_data(command),
             (0x00, 0xB0) => self.read_binary(command),
             (0x00, 0x20) => self.verify(command),

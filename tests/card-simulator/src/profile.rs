@@ -28,6 +28,8 @@ pub struct Profile {
     pub other_applications: bool,
     /// Whether the Issuer Security Domain can be selected by name. If not, only a loss of power logs out.
     pub selectable_security_domain: bool,
+    /// Whether GET CHALLENGE is there; if not, it answers 6D00.
+    pub challenge: bool,
     /// Whether EF 000A needs the auth PIN (Android, section 7).
     pub gated_auth_certificate: bool,
     /// Whether `80 FC 00 00` ends the use with 9000 (iPhone, section 3.6); other cards answer 6700.
@@ -163,6 +165,7 @@ impl Profile {
             label: "JPKIAPICCTOKEN2".into(),
             other_applications: true,
             selectable_security_domain: true,
+            challenge: true,
             gated_auth_certificate: false,
             end_marker: false,
             generation: Generation::Third,

@@ -243,4 +243,120 @@ fn public_key_has_derived_attributes() {
         fixture.attribute(session, on_card, CKA_PUBLIC_KEY_INFO)
     );
     assert_eq!(fixture.flag(session, object, CKA_LOCAL), Ok(false));
+    let modulus = fixture.attribute(session, object, CKA_MODULUS).unwrap();
+    for key in [object, on_card] {
+        let crc = fixture.attribute(session, key, CKA_PUBLIC_CRC64_VALUE);
+        assert_eq!(crc, Ok(crc64(&modulus).to_be_bytes().to_vec()));
+        let validated = fixture.number(session, key, CKA_OBJECT_VALIDATION_FLAGS);
+        assert_eq!(validated, Ok(0));
+        for template in [CKA_WRAP_TEMPLATE, CKA_ENCAPSULATE_TEMPLATE] {
+            assert_eq!(fixture.attribute(session, key, template), Ok(vec![]));
+        }
+    }
+}
+
+/// CRC-64/ECMA-182, bit by bit: polynomial 42F0E1EBA9EA3693, nothing reflected, nothing inverted.
+fn crc64(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |crc, &byte| {
+        (0..8).fold(crc ^ u64::from(byte) << 56, |crc, _| {
+            crc << 1
+                ^ if crc >> 63 == 1 {
+                    0x42F0_E1EB_A9EA_3693
+                } else {
+                    0
+                }
+        })
+    })
+}
+
+#[test]
+fn crc_of_the_tests_has_the_published_check_value() {
+    assert_eq!(crc64(b"123456789"), 0x6C40_DF5F_0B49_7347);
+}
+
+#[test]
+fn derived_attributes_may_be_given_if_they_are_right() {
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    let key = public_key(&fixture);
+    let made = fixture.create_object(session, &key).unwrap();
+    for kind in [CKA_PUBLIC_KEY_INFO, CKA_PUBLIC_CRC64_VALUE] {
+        let mut right = fixture.attribute(session, made, kind).unwrap();
+        let given = |value: &[u8]| fixture.create_object(session, &key.clone().bytes(kind, value));
+        assert!(given(&right).is_ok() && given(b"").is_ok());
+        right[3] ^= 1;
+        assert_eq!(given(&right), Err(CKR_ATTRIBUTE_VALUE_INVALID));
+    }
+    let flags = key.clone().number(CKA_OBJECT_VALIDATION_FLAGS, 0);
+    let made = fixture.create_object(session, &flags);
+    assert_eq!(made, Err(CKR_ATTRIBUTE_READ_ONLY));
+    let template = key.clone().bytes(CKA_WRAP_TEMPLATE, &[0; 24]);
+    let made = fixture.create_object(session, &template);
+    assert_eq!(made, Err(CKR_ATTRIBUTE_VALUE_INVALID));
+}
+
+#[test]
+fn certificates_keep_to_their_own_rules() {
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    let base = || {
+        Template::class(CKO_CERTIFICATE)
+            .number(CKA_CERTIFICATE_TYPE, CKC_X_509)
+            .bytes(CKA_SUBJECT, b"subject")
+    };
+    let hashed = || {
+        base()
+            .bytes(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, &[1; 20])
+            .bytes(CKA_HASH_OF_ISSUER_PUBLIC_KEY, &[2; 20])
+    };
+    let url = |template: Template| template.text(CKA_URL, "https://example.jp/c.cer");
+    let value = |template: Template| template.bytes(CKA_VALUE, b"abc");
+    // SHA-1 of "abc" begins so (FIPS 180-4).
+    let check = [0xA9, 0x99, 0x3E];
+    for (template, result) in [
+        (value(base()), None),
+        (value(base()).bytes(CKA_CHECK_VALUE, &check), None),
+        (value(base()).bytes(CKA_CHECK_VALUE, b""), None),
+        (url(hashed()).bytes(CKA_VALUE, b""), None),
+        (url(value(hashed())), None),
+        (
+            value(base()).bytes(CKA_CHECK_VALUE, &[1, 2, 3]),
+            Some(CKR_ATTRIBUTE_VALUE_INVALID),
+        ),
+        (base(), Some(CKR_TEMPLATE_INCOMPLETE)),
+        (base().bytes(CKA_VALUE, b""), Some(CKR_TEMPLATE_INCOMPLETE)),
+        (url(value(base())), Some(CKR_TEMPLATE_INCOMPLETE)),
+        (url(hashed()), Some(CKR_TEMPLATE_INCOMPLETE)),
+    ] {
+        let made = fixture.create_object(session, &template);
+        assert_eq!(made.err(), result, "{template:?}");
+    }
+    let object = fixture.create_object(session, &value(base())).unwrap();
+    let told = fixture.attribute(session, object, CKA_CHECK_VALUE);
+    assert_eq!(told, Ok(check.to_vec()));
+    let by_url = url(hashed()).bytes(CKA_VALUE, b"");
+    let by_url = fixture.create_object(session, &by_url).unwrap();
+    assert_eq!(
+        fixture.attribute(session, by_url, CKA_CHECK_VALUE),
+        Ok(vec![])
+    );
+    for kind in [CKA_SUBJECT, CKA_VALUE, CKA_URL, CKA_CHECK_VALUE] {
+        let change = Template::new().bytes(kind, &check);
+        let set = fixture.set_attributes(session, object, &change);
+        assert_eq!(set, Err(CKR_ATTRIBUTE_READ_ONLY));
+    }
+    for kind in [CKA_ID, CKA_ISSUER, CKA_SERIAL_NUMBER] {
+        let change = Template::new().bytes(kind, b"new");
+        fixture.set_attributes(session, object, &change).unwrap();
+    }
+}
+
+#[test]
+fn data_of_a_mebibyte_are_kept() {
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    let value: Vec<u8> = (0..1 << 20).map(|number: u32| number as u8).collect();
+    let template = Template::class(CKO_DATA).bytes(CKA_VALUE, &value);
+    let object = fixture.create_object(session, &template).unwrap();
+    assert_eq!(fixture.attribute(session, object, CKA_VALUE), Ok(value));
 }

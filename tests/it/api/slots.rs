@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::config::{Config, Readers, Slots};
 use crate::common::fixture::READER;
-use crate::common::{AUTH, Caller, FakePcsc, Fixture, PASSWORD, PIN, SIGN, reader_with};
+use crate::common::{AUTH, Caller, FakePcsc, Fixture, PASSWORD, PIN, SIGN, Template, reader_with};
 use cryptoki_sys::*;
 use jpki_card_simulator::VirtualReader;
 
@@ -312,10 +312,9 @@ fn mechanisms_of_a_token() {
             let info = fixture.mechanism_info(slot, kind).unwrap();
             let signs = info.flags & CKF_SIGN != 0;
             assert_eq!(signs, info.flags & CKF_DIGEST == 0);
-            assert_eq!(
-                signs,
-                info.ulMinKeySize == 2048 && info.ulMaxKeySize == 2048
-            );
+            // The card's key, and the public keys of sessions that verify.
+            let sizes = info.ulMinKeySize..=info.ulMaxKeySize;
+            assert_eq!(signs, sizes == (1024..=8192));
             assert_eq!(info.flags & (CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP), 0);
         }
     }
@@ -347,4 +346,38 @@ fn init_token_and_init_pin_are_refused() {
     assert_eq!(fixture.tries(), (3, 5));
     let verifies = fixture.counters();
     assert_eq!((verifies.auth_verifies, verifies.sign_verifies), (0, 0));
+}
+
+#[test]
+fn card_without_random_numbers_says_so() {
+    let fixture = Fixture::with("plastic,no-challenge");
+    let session = fixture.open(AUTH);
+    assert_eq!(fixture.random(session, 16), Err(CKR_RANDOM_NO_RNG));
+    // Known from now on.
+    let flags = fixture.token_info(AUTH).unwrap().flags;
+    assert_eq!(flags & CKF_RNG, 0);
+    assert_eq!(
+        fixture.seed_random(session, b"seed"),
+        Err(CKR_RANDOM_NO_RNG)
+    );
+    fixture.login(session, CKU_USER, b"1234").unwrap();
+    fixture.signature(session).unwrap();
+}
+
+#[test]
+fn token_without_a_key_announces_no_authentication() {
+    for (profile, slot, announced) in [
+        ("plastic", AUTH, 1),
+        ("plastic", SIGN, 1),
+        ("plastic,no-sign-certificate", AUTH, 1),
+        ("plastic,no-sign-certificate", SIGN, 0),
+    ] {
+        let fixture = Fixture::with(profile);
+        // Without its password nobody can tell whether the signature token has a certificate.
+        let session = fixture.logged_in(slot);
+        let template =
+            Template::class(CKO_PROFILE).number(CKA_PROFILE_ID, CKP_AUTHENTICATION_TOKEN);
+        let found = fixture.find(session, &template).unwrap();
+        assert_eq!(found.len(), announced, "{profile} {slot}");
+    }
 }

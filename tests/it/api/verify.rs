@@ -205,3 +205,24 @@ fn random_bytes_come_from_the_card() {
         Err(CKR_RANDOM_SEED_NOT_SUPPORTED)
     );
 }
+
+#[test]
+fn longer_keys_of_a_session_take_longer_data() {
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    for bytes in [128, 256, 512] {
+        let key = Template::class(CKO_PUBLIC_KEY)
+            .number(CKA_KEY_TYPE, CKK_RSA)
+            .bytes(CKA_MODULUS, &vec![0xFF; bytes])
+            .bytes(CKA_PUBLIC_EXPONENT, &[1, 0, 1]);
+        let key = fixture.create_object(session, &key).unwrap();
+        let plain = Mechanism::plain(CKM_RSA_PKCS);
+        let verify = |length: usize| {
+            fixture.verify_init(session, &plain, key).unwrap();
+            fixture.verify(session, &vec![7; length], &vec![1; bytes])
+        };
+        // PKCS#11, 6.1.6: k-11 bytes.
+        assert_eq!(verify(bytes - 11), Err(CKR_SIGNATURE_INVALID), "{bytes}");
+        assert_eq!(verify(bytes - 10), Err(CKR_DATA_LEN_RANGE), "{bytes}");
+    }
+}

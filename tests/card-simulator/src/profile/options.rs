@@ -51,6 +51,7 @@ impl Profile {
         ("end-marker", "80 FC 00 00 answers 9000"),
         ("no-other-applications", "6A82 to the other applications"),
         ("no-security-domain", "6A82 to SELECT A0000001510000"),
+        ("no-challenge", "6D00 to GET CHALLENGE"),
         ("locked=6984|6983", "VERIFY on a locked PIN"),
         ("locked-query=63c0|6984|6983", "query on a locked PIN"),
         ("query-tells-verified", "query answers 9000 while verified"),
@@ -148,6 +149,7 @@ impl Profile {
             "end-marker" => self.end_marker = flag(value)?,
             "no-other-applications" => self.other_applications = !flag(value)?,
             "no-security-domain" => self.selectable_security_domain = !flag(value)?,
+            "no-challenge" => self.challenge = !flag(value)?,
             "locked" => {
                 self.locked_is_6983 = match value? {
                     "6984" => false,
