@@ -116,7 +116,6 @@ NOT_OF_A_CARD = {
     "test_token_public_object_visible_in_public": READ_ONLY,
     "test_public_object_remains_after_logout": READ_ONLY,
     "test_cert_storage_template": READ_ONLY,
-    "test_1mb_data_object": "one megabyte in one object",
     "test_cancel_after_digest_init_subprocess": "expects C_SessionCancel with no flag to cancel something",
 }
 CATEGORIES = ("interface", "slot", "mechanism", "sign", "digest", "object")
