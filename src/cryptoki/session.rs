@@ -43,14 +43,40 @@ pub(crate) struct Operations {
     pub(crate) message_verify: Option<MessageVerifying>,
 }
 
+/// How the data of a signature or a hash come (PKCS#11 3.2, 5.12.2 and 5.13.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// Nothing has come yet.
+    Open,
+    /// In one part: its length was asked for. The final function would sign the empty message.
+    OnePart,
+    /// In several parts: the function for one part may not be called.
+    InParts,
+}
+
+impl Course {
+    /// Takes the operation away if it takes another course.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_ACTIVE`.
+    pub(crate) fn check<T>(self, forbidden: Course, place: &mut Option<T>) -> Result<()> {
+        if self == forbidden {
+            // A call that is not allowed here ends the operation, so that nothing incomplete is signed by mistake.
+            *place = None;
+            return Err(Rv::OperationActive.into());
+        }
+        Ok(())
+    }
+}
+
 /// A signature of the token's key.
 pub(crate) struct Signing {
     /// The key's certificate: the length of the signature, and its proof.
     pub(crate) certificate: Arc<Certificate>,
     /// The data so far.
     pub(crate) message: SignInput,
-    /// `C_SignUpdate` was called: `C_Sign` may not be.
-    pub(crate) in_parts: bool,
+    /// How the data come.
+    pub(crate) course: Course,
     /// `C_Login` was called for it (`CKU_CONTEXT_SPECIFIC`). However the operation ends, this ends
     /// with it.
     pub(crate) authenticated: Option<ContextLogin>,
@@ -75,8 +101,8 @@ pub(crate) struct Digesting {
     pub(crate) hash: Hash,
     /// The data so far.
     pub(crate) hasher: Hasher,
-    /// `C_DigestUpdate` was called: `C_Digest` may not be.
-    pub(crate) in_parts: bool,
+    /// How the data come.
+    pub(crate) course: Course,
 }
 
 /// Signatures over one message after the other with one key (PKCS#11 3.2, 5.14).

@@ -10,6 +10,7 @@ use cryptoki_sys::{
 use super::input::{Ignored, InBytes};
 use super::output::{Out, OutBuf};
 use super::process;
+use crate::cryptoki::rv::Rv;
 
 cryptoki! {
     /// Opens a session. Read/write sessions are given, though nothing of the token but its PIN can be written.
@@ -56,7 +57,8 @@ cryptoki! {
         session: CK_SESSION_HANDLE, (state, state_len): InBytes,
         _encryption_key: CK_OBJECT_HANDLE, _authentication_key: CK_OBJECT_HANDLE,
     ) {
-        process::module_of(session)?.set_operation_state(session, state.get()?)
+        let module = process::module_of(session)?;
+        module.set_operation_state(session, state.optional()?.ok_or(Rv::ArgumentsBad)?)
     }
 
     /// Logs the user in (`CKU_USER`), or for one signature (`CKU_CONTEXT_SPECIFIC`). docs/login.md has each code. A

@@ -7,7 +7,7 @@ use crate::cryptoki::module::{Module, Object};
 use crate::cryptoki::objects::token::TokenObject;
 use crate::cryptoki::output_buffer::{Output, Room};
 use crate::cryptoki::rv::{Result, Rv};
-use crate::cryptoki::session::{Digesting, take, under_way};
+use crate::cryptoki::session::{Course, Digesting, take, under_way};
 
 impl Module {
     /// `C_DigestInit`. `mechanism`: `None` ends what is under way.
@@ -28,7 +28,7 @@ impl Module {
                 Ok(Digesting {
                     hash,
                     hasher: hash.start(),
-                    in_parts: false,
+                    course: Course::Open,
                 })
             },
         )
@@ -46,14 +46,12 @@ impl Module {
     ) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
-        if under_way(&mut operations.digest)?.in_parts {
-            // C_Digest always ends the operation (5.12.2).
-            operations.digest = None;
-            return Err(Rv::OperationActive.into());
-        }
+        let course = under_way(&mut operations.digest)?.course;
+        course.check(Course::InParts, &mut operations.digest)?;
         let digesting = under_way(&mut operations.digest)?;
         let length = digesting.hash.length();
         if !room.holds(length) {
+            digesting.course = Course::OnePart;
             return Ok(Output::Length(length));
         }
         let mut digesting = take(&mut operations.digest)?;
@@ -69,7 +67,7 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let digesting = under_way(&mut operations.digest)?;
-        digesting.in_parts = true;
+        digesting.course = Course::InParts;
         digesting.hasher.update(part);
         Ok(())
     }
@@ -98,10 +96,12 @@ impl Module {
     /// `C_DigestFinal`.
     ///
     /// # Errors
-    /// `CKR_OPERATION_NOT_INITIALIZED`.
+    /// `CKR_OPERATION_NOT_INITIALIZED`; `CKR_OPERATION_ACTIVE` after `C_Digest` without an update.
     pub(crate) fn digest_final(&self, handle: CK_SESSION_HANDLE, room: Room) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
+        let course = under_way(&mut operations.digest)?.course;
+        course.check(Course::OnePart, &mut operations.digest)?;
         let length = under_way(&mut operations.digest)?.hash.length();
         if !room.holds(length) {
             return Ok(Output::Length(length));

@@ -12,7 +12,7 @@ use crate::cryptoki::module::{Module, Object};
 use crate::cryptoki::objects::token::TokenObject;
 use crate::cryptoki::output_buffer::{Output, Room};
 use crate::cryptoki::rv::{Result, Rv};
-use crate::cryptoki::session::{MessageSigning, Session, Signing, begin, take, under_way};
+use crate::cryptoki::session::{Course, MessageSigning, Session, Signing, begin, take, under_way};
 use crate::cryptoki::slot::ContextLogin;
 
 impl Module {
@@ -37,7 +37,7 @@ impl Module {
                 Ok(Signing {
                     message: SignInput::new(padding, certificate.signature_length()),
                     certificate,
-                    in_parts: false,
+                    course: Course::Open,
                     authenticated: None,
                 })
             },
@@ -88,14 +88,12 @@ impl Module {
     ) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
-        if under_way(&mut operations.sign)?.in_parts {
-            // C_Sign always ends the operation (5.13.2): no signature of a part can follow by mistake.
-            operations.sign = None;
-            return Err(Rv::OperationActive.into());
-        }
+        let course = under_way(&mut operations.sign)?.course;
+        course.check(Course::InParts, &mut operations.sign)?;
         let signing = under_way(&mut operations.sign)?;
         let length = signing.certificate.signature_length();
         if !room.holds(length) {
+            signing.course = Course::OnePart;
             return Ok(Output::Length(length));
         }
         let mut signing = take(&mut operations.sign)?;
@@ -112,7 +110,7 @@ impl Module {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
         let signing = under_way(&mut operations.sign)?;
-        signing.in_parts = true;
+        signing.course = Course::InParts;
         signing.message.update(part);
         Ok(())
     }
@@ -120,10 +118,12 @@ impl Module {
     /// `C_SignFinal`.
     ///
     /// # Errors
-    /// As [`Module::sign`].
+    /// As [`Module::sign`]; `CKR_OPERATION_ACTIVE` after `C_Sign` without an update.
     pub(crate) fn sign_final(&self, handle: CK_SESSION_HANDLE, room: Room) -> Result<Output> {
         let session = self.session(handle)?;
         let mut operations = session.operations.lock();
+        let course = under_way(&mut operations.sign)?.course;
+        course.check(Course::OnePart, &mut operations.sign)?;
         let length = under_way(&mut operations.sign)?
             .certificate
             .signature_length();

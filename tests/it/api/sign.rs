@@ -344,6 +344,37 @@ fn single_part_call_after_an_update_ends_the_operation() {
     fixture.sign_once(session, &rsa, key, b"data").unwrap();
 }
 
+/// The final function would sign, or hash, the empty message.
+#[test]
+fn final_call_after_a_length_query_in_one_part_ends_the_operation() {
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(AUTH);
+    let key = fixture.private_key(session);
+    let rsa = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+    let active = Err(CKR_OPERATION_ACTIVE);
+    let over = Err(CKR_OPERATION_NOT_INITIALIZED);
+    fixture.sign_init(session, &rsa, key).unwrap();
+    assert_eq!(fixture.sign_length(session, b"data", None), (Ok(()), 256));
+    assert_eq!(fixture.sign_final(session).map(|_| ()), active);
+    assert_eq!(fixture.sign_final(session).map(|_| ()), over);
+    assert_eq!(fixture.counters().auth_signatures, 0);
+    // Who only wanted to know the length may go on in parts.
+    fixture.sign_init(session, &rsa, key).unwrap();
+    assert_eq!(fixture.sign_length(session, b"", None), (Ok(()), 256));
+    fixture.sign_update(session, b"data").unwrap();
+    fixture.sign_final(session).unwrap();
+
+    let sha = Mechanism::plain(CKM_SHA256);
+    fixture.digest_init(session, &sha).unwrap();
+    assert_eq!(fixture.digest_length(session, b"data"), Ok(32));
+    assert_eq!(fixture.digest_final(session).map(|_| ()), active);
+    assert_eq!(fixture.digest_final(session).map(|_| ()), over);
+    fixture.digest_init(session, &sha).unwrap();
+    assert_eq!(fixture.digest_length(session, b""), Ok(32));
+    fixture.digest_update(session, b"data").unwrap();
+    fixture.digest_final(session).unwrap();
+}
+
 #[test]
 fn error_in_a_part_of_a_message_ends_the_message() {
     let fixture = Fixture::plastic();

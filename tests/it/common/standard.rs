@@ -144,6 +144,7 @@ pub fn kind_of(attribute: CK_ATTRIBUTE_TYPE) -> Kind {
         | CKA_SUBJECT
         | CKA_SERIAL_NUMBER
         | CKA_CHECK_VALUE
+        | CKA_PUBLIC_CRC64_VALUE
         | CKA_MODULUS
         | CKA_PUBLIC_KEY_INFO
         | CKA_HASH_OF_SUBJECT_PUBLIC_KEY

@@ -269,6 +269,13 @@ impl Caller {
     }
 
     /// `C_Digest`, both calls.
+    /// `C_Digest` with NULL for a buffer.
+    pub fn digest_length(&self, session: CK_SESSION_HANDLE, data: &[u8]) -> Answer<CK_ULONG> {
+        let ((data, data_length), mut length) = (input(data), 0);
+        call!(self.C_Digest(session, data, data_length, ptr::null_mut(), &mut length))
+            .map(|()| length)
+    }
+
     pub fn digest(&self, session: CK_SESSION_HANDLE, data: &[u8]) -> Answer<Vec<u8>> {
         let (data, data_length) = input(data);
         bytes_of(|place, length| call!(self.C_Digest(session, data, data_length, place, length)))
