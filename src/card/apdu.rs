@@ -77,6 +77,16 @@ impl Command {
         Command::header(0x00, READ_BINARY, high & 0x7F, low).le(le(length))
     }
 
+    /// The same with an extended Le, for more than 256 bytes (docs/card.md, section 1).
+    pub(super) fn read_extended(offset: u16, length: u16) -> Command {
+        let [high, low] = offset.to_be_bytes();
+        let [le_high, le_low] = length.to_be_bytes();
+        Command::header(0x00, READ_BINARY, high & 0x7F, low)
+            .le(0)
+            .le(le_high)
+            .le(le_low)
+    }
+
     /// VERIFY without data: how many tries are left? Costs none. Exactly four bytes: a fifth was
     /// answered 6700 (docs/card.md, 3.3).
     pub(super) fn tries_left(reference: u8) -> Command {

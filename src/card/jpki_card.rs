@@ -11,7 +11,7 @@ use super::permit::Permit;
 use super::pin::Pin;
 use super::state::{CardState, Closing, Origin};
 use super::transaction::Transaction;
-use crate::config::LastTry;
+use crate::config::{ExtendedReads, LastTry};
 use crate::pcsc::{self, Channel, Disposition};
 
 /// What a card shows without a PIN when it is opened.
@@ -62,18 +62,26 @@ pub struct JpkiCard {
 impl JpkiCard {
     /// Opens the card: selects the application, reads what tells it from others, and asks for the
     /// tries left of the PINs named. One transaction; no PIN. `known`: the authentication certificate of the card
-    /// that was there before, which is mostly the same one.
+    /// that was there before, which is mostly the same one. `extended_reads`: long answers may be asked for.
     ///
     /// # Errors
     /// [`Error::NotJpki`] after one APDU; [`Error::Pcsc`]; [`Error::Unexplained`], [`Error::Malformed`].
     pub fn open(
-        channel: Box<dyn Channel>,
+        mut channel: Box<dyn Channel>,
         tries_of: &[Role],
         known: &[u8],
+        extended_reads: ExtendedReads,
     ) -> Result<(JpkiCard, CardInfo), Error> {
+        let extended = match extended_reads {
+            ExtendedReads::Auto => channel.max_apdu_data(),
+            ExtendedReads::Off => 0,
+        };
         let mut card = JpkiCard {
             channel: Some(channel),
-            state: CardState::default(),
+            state: CardState {
+                extended,
+                ..CardState::default()
+            },
             permit: Permit::default(),
         };
         let face = card.talk_within(LOOK, false, |talk| {

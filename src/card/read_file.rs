@@ -1,6 +1,8 @@
 //! How a file is read: by its short identifier or after a SELECT, block by block, cut at the length that its content
 //! names.
 
+use log::info;
+
 use super::apdu::{Command, Response, StatusWord};
 use super::error::Error;
 use super::files::{FileId, MAX_CERTIFICATE_LENGTH, READ_LENGTH};
@@ -75,6 +77,12 @@ impl Transaction<'_> {
     pub(super) fn read_on(&mut self, bytes: &mut Vec<u8>, length: usize) -> Result<(), Error> {
         while bytes.len() < length {
             let offset = u16::try_from(bytes.len()).map_err(|_| Error::Malformed("offset"))?;
+            if length - bytes.len() > READ_LENGTH
+                && let Some(part) = self.read_extended(offset, length - bytes.len())?
+            {
+                bytes.extend_from_slice(&part);
+                continue;
+            }
             let wanted = (length - bytes.len()).min(READ_LENGTH);
             let part = data_of_read(self.send(Command::read(offset, wanted))?)?;
             if part.is_empty() || part.len() > wanted {
@@ -84,6 +92,30 @@ impl Transaction<'_> {
         }
         bytes.truncate(length);
         Ok(())
+    }
+}
+
+impl Transaction<'_> {
+    /// Up to so many bytes of the current file in one answer, where the reader can. `None`: it cannot, or the card
+    /// refuses; then it is not tried again in this insertion, also when there is no answer at all.
+    fn read_extended(&mut self, offset: u16, length: usize) -> Result<Option<Vec<u8>>, Error> {
+        let most = std::mem::take(&mut self.state.extended);
+        let wanted = length.min(most);
+        let Some(le) = u16::try_from(wanted).ok().filter(|_| wanted > READ_LENGTH) else {
+            return Ok(None);
+        };
+        let response = self.send(Command::read_extended(offset, le))?;
+        let status = response.status;
+        match data_of_read(response) {
+            Ok(part) if (1..=wanted).contains(&part.len()) => {
+                self.state.extended = most;
+                Ok(Some(part))
+            }
+            _ => {
+                info!("extended READ BINARY was answered {status:?}; short ones are used");
+                Ok(None)
+            }
+        }
     }
 }
 

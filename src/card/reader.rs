@@ -14,6 +14,7 @@ use super::error::Error;
 use super::files::{CertificateFile, Role};
 use super::insertion::Insertion;
 use super::jpki_card::{Access, CardInfo, JpkiCard, Shown};
+use crate::config::ExtendedReads;
 use crate::pcsc::{self, Channel, InsertionId, Transport};
 
 type Result<T> = std::result::Result<T, Error>;
@@ -29,6 +30,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 pub struct Reader {
     name: String,
     transport: Arc<dyn Transport>,
+    extended_reads: ExtendedReads,
     /// The roles that are shown: whose tries a card is asked for when it is opened.
     roles: Vec<Role>,
     /// Lock 5: the card, for one transaction.
@@ -93,12 +95,14 @@ impl Reader {
         name: String,
         transport: Arc<dyn Transport>,
         roles: Vec<Role>,
+        extended_reads: ExtendedReads,
         last_reported: Option<InsertionId>,
     ) -> Reader {
         let (known, last_reported) = (Mutex::new(Known::Nothing), Mutex::new(last_reported));
         Reader {
             name,
             transport,
+            extended_reads,
             roles,
             held: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -223,12 +227,14 @@ impl Reader {
             _ => BUSY_PATIENCE,
         };
         let opened = self
-            .connect_and_open(patience, false, &held.last_certificate)
+            .connect_and_open(patience, false, &held.last_certificate, self.extended_reads)
             .or_else(|error| match error {
                 // Contactless cards fail like this when they have just been laid down.
                 Error::Pcsc(pcsc::Error::Failed(cause)) => {
                     debug!("{}: opened again after a reset: {cause}", self.name);
-                    self.connect_and_open(patience, true, &held.last_certificate)
+                    // A reader that cannot do what it says loses the exchange.
+                    let short = ExtendedReads::Off;
+                    self.connect_and_open(patience, true, &held.last_certificate, short)
                 }
                 other => Err(other),
             });
@@ -290,8 +296,10 @@ impl Reader {
         patience: Duration,
         reset: bool,
         known: &[u8],
+        extended_reads: ExtendedReads,
     ) -> Result<(JpkiCard, CardInfo)> {
-        JpkiCard::open(self.connect(patience, reset)?, &self.roles, known)
+        let channel = self.connect(patience, reset)?;
+        JpkiCard::open(channel, &self.roles, known, extended_reads)
     }
 
     /// `patience`: how long to wait for a program that holds the card for itself. `reset`: the card is reset.

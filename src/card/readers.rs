@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::files::Role;
 use super::reader::Reader;
+use crate::config::ExtendedReads;
 use crate::pcsc::service::Pcsc;
 use crate::pcsc::{Bounded, Error, InsertionId, ReaderState, Transport, Watch};
 
@@ -35,8 +36,15 @@ impl Readers {
     }
 
     /// One reader; see [`Reader::new`].
-    pub fn reader(&self, name: &str, roles: Vec<Role>, reported: Option<InsertionId>) -> Reader {
-        Reader::new(name.to_owned(), Arc::clone(&self.0), roles, reported)
+    pub fn reader(
+        &self,
+        name: &str,
+        roles: Vec<Role>,
+        extended_reads: ExtendedReads,
+        reported: Option<InsertionId>,
+    ) -> Reader {
+        let transport = Arc::clone(&self.0);
+        Reader::new(name.to_owned(), transport, roles, extended_reads, reported)
     }
 
     /// `C_Finalize` has begun: no wait goes on after this moment.

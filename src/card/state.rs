@@ -98,6 +98,8 @@ pub(super) struct CardState {
     pub(super) pins: PinStates,
     /// The start of the authentication certificate, when the card shows it without a PIN.
     pub(super) identity: Option<Vec<u8>>,
+    /// Most bytes that one extended READ BINARY is asked for; up to 256: it is not used.
+    pub(super) extended: usize,
     /// The JPKI application was selected once.
     pub(super) recognised: bool,
     /// It is the card that was opened: nothing has reset it since, or it was compared.

@@ -6,15 +6,15 @@ use log::{debug, warn};
 
 use super::apdu::{Command, Response, StatusWord, reference};
 use super::error::Error;
-use super::files::{CertificateFile, FileId, Role, Scheme};
+use super::files::{CertificateFile, FileId, MAX_CERTIFICATE_LENGTH, Role, Scheme};
 use super::permit::Permit;
 use super::pin::Pin;
 use super::state::{Addressing, CardState, Closing, Origin};
 use crate::config::LastTry;
 use crate::pcsc::{Channel, Disposition, Exchange};
 
-/// The longest answer to a short command: 256 bytes and a status word.
-const MAX_RESPONSE: usize = 256 + 2;
+/// The longest answer that is asked for: a certificate and a status word.
+const MAX_RESPONSE: usize = MAX_CERTIFICATE_LENGTH + 2;
 
 /// How often a card may say 61xx or 6Cxx to one command before we take it for mad. A card of T=0
 /// needs one of each.
@@ -544,9 +544,7 @@ impl<'a> Transaction<'a> {
         let answer = self.exchange.transmit(command.bytes());
         let answer = answer.inspect_err(|error| warn!("{command:?}: {error}"))?;
         if answer.len() > MAX_RESPONSE {
-            return Err(Error::Malformed(
-                "an answer longer than a short APDU can be",
-            ));
+            return Err(Error::Malformed("an answer longer than what was asked for"));
         }
         let response =
             Response::parse(answer).ok_or(Error::Malformed("an answer without a status word"))?;

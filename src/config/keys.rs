@@ -7,8 +7,8 @@ use strsim::levenshtein;
 
 use super::values::{ANSWER_SECONDS, RawValue, is_log_filter, language_from_raw, seconds_from_raw};
 use super::{
-    AlwaysAuthenticate, CaCertificates, Config, Consent, LastTry, LoginState, PinEntry, Readers,
-    Slots,
+    AlwaysAuthenticate, CaCertificates, Config, Consent, ExtendedReads, LastTry, LoginState,
+    PinEntry, Readers, Slots,
 };
 use crate::messages::Language;
 
@@ -192,6 +192,15 @@ pub const KEYS: &[Key] = &[
         meaning_japanese: "認証局の証明書を見せるかどうか。auto では OpenSSH（証明書をすべて鍵として扱う）にだけ見せない",
         set: |config, given| put(&mut config.ca_certificates, CaCertificates::from_raw(given)),
         notation: |config| text(config.ca_certificates.name()),
+    },
+    Key {
+        name: "extended_reads",
+        values: Values::OneOf(ExtendedReads::NAMES),
+        default: "\"auto\"",
+        meaning: "certificates in few, long answers; auto: where the reader says that it can, until the card refuses",
+        meaning_japanese: "証明書を少ない回数で長く読み取るかどうか。auto ではリーダーが対応していれば、カードが断るまで行う",
+        set: |config, given| put(&mut config.extended_reads, ExtendedReads::from_raw(given)),
+        notation: |config| text(config.extended_reads.name()),
     },
     Key {
         name: "pin_entry",

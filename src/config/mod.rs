@@ -22,8 +22,8 @@ pub use keys::{KEYS, Key, VARIABLE_PREFIX, Values, key};
 pub use program::program_name;
 pub use sources::Sources;
 pub use values::{
-    AlwaysAuthenticate, CaCertificates, Consent, LastTry, LoginState, PinEntry, RawValue, Readers,
-    Slots,
+    AlwaysAuthenticate, CaCertificates, Consent, ExtendedReads, LastTry, LoginState, PinEntry,
+    RawValue, Readers, Slots,
 };
 
 use crate::messages::Language;
@@ -45,6 +45,8 @@ pub struct Config {
     pub sha1: bool,
     /// Are CA certificates shown; ask [`Config::ca_certificates_shown`].
     pub ca_certificates: CaCertificates,
+    /// Are certificates read in few, long answers?
+    pub extended_reads: ExtendedReads,
     /// Who asks for the PIN.
     pub pin_entry: PinEntry,
     /// For what the dialog asks for the signature password.
@@ -158,6 +160,7 @@ impl Default for Config {
             pss: true,
             sha1: true,
             ca_certificates: CaCertificates::default(),
+            extended_reads: ExtendedReads::default(),
             pin_entry: PinEntry::default(),
             consent: Consent::default(),
             pinentry_program: None,

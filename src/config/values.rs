@@ -157,6 +157,16 @@ choice! {
 }
 
 choice! {
+    /// Are certificates read in few, long answers?
+    ExtendedReads:
+    /// Yes, where the reader says that it can (PC/SC part 10) and until the card refuses.
+    #[default]
+    Auto = "auto",
+    /// No.
+    Off = "off",
+}
+
+choice! {
     /// Are the two CA certificates shown as objects?
     CaCertificates:
     /// Yes, but not to OpenSSH, which makes a key of every certificate.

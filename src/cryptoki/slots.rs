@@ -108,7 +108,8 @@ impl Module {
             return;
         }
         let place = slots.len() / self.roles.len().max(1);
-        let reader = Arc::new(self.readers.reader(name, self.roles.clone(), told));
+        let (roles, extended) = (self.roles.clone(), self.config.extended_reads);
+        let reader = Arc::new(self.readers.reader(name, roles, extended, told));
         let dialog_turn = Arc::default();
         for &role in &self.roles {
             // Two numbers for each reader, whichever of its slots are shown.

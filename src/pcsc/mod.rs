@@ -1,6 +1,7 @@
 //! The bottom floor as the others see it: readers, connections, transactions, bytes.
 //! It knows nothing of what an APDU means. Production is [`service`]; tests mount a card simulator here.
 
+mod part10;
 pub mod service;
 mod worker;
 
@@ -115,6 +116,12 @@ pub trait Channel: Send {
     /// # Errors
     /// As [`Channel::begin`].
     fn reset(&mut self) -> Result<(), Error>;
+
+    /// Most bytes of data in one APDU, as the reader tells it (PC/SC part 10); 0: short APDUs alone, or it does not
+    /// tell. Sends nothing to the card.
+    fn max_apdu_data(&mut self) -> usize {
+        0
+    }
 
     /// Ends the connection. Dropping it leaves the card as it is.
     fn disconnect(self: Box<Self>, disposition: Disposition);

@@ -11,6 +11,7 @@ use log::debug;
 use parking_lot::Mutex;
 use pcsc::{Card, Context, Protocols, ReaderState as PcscReaderState, Scope, ShareMode, State};
 
+use super::part10;
 use super::{
     Cancel, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
 };
@@ -22,8 +23,8 @@ const UNPOWERED_PATIENCE: Duration = Duration::from_millis(1500);
 /// Between two attempts meanwhile.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// Room for the longest answer of a short APDU, and for a card that does not keep to it.
-const RECEIVE_ROOM: usize = pcsc::MAX_BUFFER_SIZE;
+/// Room for the longest answer that is asked for: a certificate. A card that does not keep to it is an error.
+const RECEIVE_ROOM: usize = 4096 + 2;
 
 /// The system's PC/SC service. Its calls have no time limit; [`super::Bounded`] gives them one.
 #[derive(Default)]
@@ -243,8 +244,25 @@ impl Channel for Connection {
         Ok(reconnect(card, pcsc::Disposition::ResetCard)?)
     }
 
+    fn max_apdu_data(&mut self) -> usize {
+        // A reader that does not know the question refuses it.
+        self.ask_reader().unwrap_or(0)
+    }
+
     fn disconnect(mut self: Box<Self>, disposition: Disposition) {
         self.end(disposition);
+    }
+}
+
+impl Connection {
+    fn ask_reader(&self) -> Option<usize> {
+        let card = self.card.as_ref()?;
+        let mut room = [0; pcsc::MAX_BUFFER_SIZE];
+        let question = pcsc::ctl_code(part10::GET_FEATURE_REQUEST.into());
+        let features = card.control(question, &[], &mut room).ok()?;
+        let request = part10::properties_request(features)?;
+        let properties = card.control(request.into(), &[], &mut room).ok()?;
+        part10::max_apdu_data(properties)
     }
 }
 

@@ -293,6 +293,7 @@ enum Request {
     IsAlive(SyncSender<Result<bool, Error>>),
     PowerUp(SyncSender<Result<(), Error>>),
     Reset(SyncSender<Result<(), Error>>),
+    MaxApduData(SyncSender<Result<usize, Error>>),
     Begin(Duration, SyncSender<Result<bool, Error>>),
     Transmit(Zeroizing<Vec<u8>>, SyncSender<Result<Vec<u8>, Error>>),
     End(Disposition, SyncSender<Result<(), Error>>),
@@ -317,6 +318,7 @@ fn serve(
             Request::IsAlive(reply) => drop(reply.send(channel.is_alive())),
             Request::PowerUp(reply) => drop(reply.send(channel.power_up())),
             Request::Reset(reply) => drop(reply.send(channel.reset())),
+            Request::MaxApduData(reply) => drop(reply.send(Ok(channel.max_apdu_data()))),
             Request::Begin(limit, reply) => match channel.begin(limit) {
                 Ok(exchange) => match reply.send(Ok(exchange.was_reset())) {
                     Ok(()) => transact(exchange, requests),
@@ -418,6 +420,10 @@ impl Channel for Link {
 
     fn reset(&mut self) -> Result<(), Error> {
         self.call(QUESTION_LIMIT, Request::Reset)
+    }
+
+    fn max_apdu_data(&mut self) -> usize {
+        self.call(QUESTION_LIMIT, Request::MaxApduData).unwrap_or(0)
     }
 
     fn disconnect(self: Box<Self>, disposition: Disposition) {

@@ -2,6 +2,7 @@
 
 use jpki_pkcs11::card::files::{Kind, Role};
 use jpki_pkcs11::card::{self, CardInfo, JpkiCard};
+use jpki_pkcs11::config::ExtendedReads;
 use jpki_pkcs11::messages::doctor::{Finding, Phrase};
 use jpki_pkcs11::messages::{CardKind, Language, Message, Token};
 use jpki_pkcs11::pcsc::service::Pcsc;
@@ -139,7 +140,10 @@ pub(crate) fn none(context: &Context, states: &[ReaderState]) -> Notice {
 /// Opens the card in a reader, a second time if the first attempt was disturbed: contactless cards
 /// fail like this when they have just been laid down.
 pub(crate) fn open(pcsc: &Pcsc, reader: &str) -> Result<Opened, card::Error> {
-    let attempt = || JpkiCard::open(pcsc.connect(reader)?, &Role::ALL, &[]);
+    let attempt = || {
+        let channel = pcsc.connect(reader)?;
+        JpkiCard::open(channel, &Role::ALL, &[], ExtendedReads::Off)
+    };
     let opened = match attempt() {
         Err(card::Error::Pcsc(pcsc::Error::Failed(_))) => attempt(),
         other => other,

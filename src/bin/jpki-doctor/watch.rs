@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use jpki_pkcs11::card;
 use jpki_pkcs11::card::JpkiCard;
+use jpki_pkcs11::config::ExtendedReads;
 use jpki_pkcs11::messages::doctor::Phrase;
 use jpki_pkcs11::pcsc::service::Pcsc;
 use jpki_pkcs11::pcsc::{Error, InsertionId, ReaderState, Transport};
@@ -110,7 +111,7 @@ impl Watcher {
         let read = pcsc
             .connect(reader)
             .map_err(card::Error::from)
-            .and_then(|channel| JpkiCard::open(channel, &[], &[]));
+            .and_then(|channel| JpkiCard::open(channel, &[], &[], ExtendedReads::Off));
         let milliseconds = started.elapsed().as_millis().to_string();
         match read {
             Ok((_, face)) => {

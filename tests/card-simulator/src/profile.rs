@@ -28,6 +28,8 @@ pub struct Profile {
     pub other_applications: bool,
     /// Whether the Issuer Security Domain can be selected by name. If not, only a loss of power logs out.
     pub selectable_security_domain: bool,
+    /// Whether READ BINARY takes an extended Le (section 1); if not, it answers 6700.
+    pub extended_reads: bool,
     /// Whether GET CHALLENGE is there; if not, it answers 6D00.
     pub challenge: bool,
     /// Whether EF 000A needs the auth PIN (Android, section 7).
@@ -166,6 +168,7 @@ impl Profile {
             other_applications: true,
             selectable_security_domain: true,
             challenge: true,
+            extended_reads: true,
             gated_auth_certificate: false,
             end_marker: false,
             generation: Generation::Third,

@@ -8,14 +8,17 @@ use crate::apdu::{Command, Response, Status};
 
 impl Card {
     pub(super) fn read_binary(&mut self, command: &Command<'_>) -> Response {
-        let (None, Some(le), false) = (command.data, command.expected, command.extended) else {
+        let (None, Some(le)) = (command.data, command.expected) else {
             return Status::WRONG_LENGTH.into();
         };
+        if command.extended && !self.profile.extended_reads {
+            return Status::WRONG_LENGTH.into();
+        }
         let (short, offset) = match command.p1 {
             p1 if p1 & 0x80 == 0 => (None, u16::from_be_bytes([p1, command.p2])),
             p1 => (Some(p1), u16::from(command.p2)),
         };
-        match self.read(short, usize::from(offset), le) {
+        match self.read(short, usize::from(offset), le, command.extended) {
             Ok(response) => {
                 self.counters.reads = self.counters.reads.saturating_add(1);
                 response
@@ -24,9 +27,21 @@ impl Card {
         }
     }
 
-    fn read(&mut self, short: Option<u8>, offset: usize, le: usize) -> Result<Response, Status> {
-        let cap = usize::from(self.profile.read_cap);
-        let refuses_above = usize::from(self.profile.read_refuses_above);
+    fn read(
+        &mut self,
+        short: Option<u8>,
+        offset: usize,
+        le: usize,
+        extended: bool,
+    ) -> Result<Response, Status> {
+        // What a card gives at the most, and refuses, in one short answer says nothing of an extended one.
+        let (cap, refuses_above) = match extended {
+            true => (usize::MAX, usize::MAX),
+            false => (
+                usize::from(self.profile.read_cap),
+                usize::from(self.profile.read_refuses_above),
+            ),
+        };
         let warns = self.profile.warns_at_end;
         let (auth, sign) = (self.volatile.auth_verified, self.volatile.sign_verified);
         let file = match short {

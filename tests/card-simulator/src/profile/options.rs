@@ -52,6 +52,10 @@ impl Profile {
         ("no-other-applications", "6A82 to the other applications"),
         ("no-security-domain", "6A82 to SELECT A0000001510000"),
         ("no-challenge", "6D00 to GET CHALLENGE"),
+        (
+            "no-extended-reads",
+            "6700 to READ BINARY with an extended Le",
+        ),
         ("locked=6984|6983", "VERIFY on a locked PIN"),
         ("locked-query=63c0|6984|6983", "query on a locked PIN"),
         ("query-tells-verified", "query answers 9000 while verified"),
@@ -149,6 +153,7 @@ impl Profile {
             "end-marker" => self.end_marker = flag(value)?,
             "no-other-applications" => self.other_applications = !flag(value)?,
             "no-security-domain" => self.selectable_security_domain = !flag(value)?,
+            "no-extended-reads" => self.extended_reads = !flag(value)?,
             "no-challenge" => self.challenge = !flag(value)?,
             "locked" => {
                 self.locked_is_6983 = match value? {
