@@ -32,6 +32,9 @@ pub enum Error {
     /// The card refused this very value before. The PIN was not sent.
     #[error("this PIN was refused before")]
     RefusedBefore,
+    /// The holder has cancelled at the PIN pad of the reader, or typed nothing. Nothing was sent.
+    #[error("no PIN was typed on the reader")]
+    PadCancelled,
     /// A PIN must be verified first.
     #[error("not verified")]
     NotVerified,

@@ -29,6 +29,8 @@ pub struct Insertion {
     pub serial: String,
     /// The authentication certificate can be read without a PIN.
     pub public_certificate: bool,
+    /// The reader has a PIN pad.
+    pub has_pad: bool,
     /// The card has refused PSS.
     pub pss_refused: AtomicBool,
     /// The card has refused GET CHALLENGE.
@@ -62,6 +64,7 @@ impl Insertion {
             model: face.model,
             serial,
             public_certificate,
+            has_pad: face.has_pad,
             pss_refused: AtomicBool::new(false),
             no_challenge: AtomicBool::new(false),
             permit,

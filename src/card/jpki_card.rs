@@ -12,7 +12,7 @@ use super::pin::Pin;
 use super::state::{CardState, Closing, Origin};
 use super::transaction::Transaction;
 use crate::config::{ExtendedReads, LastTry};
-use crate::pcsc::{self, Channel, Disposition};
+use crate::pcsc::{self, Abilities, Channel, Disposition};
 
 /// What a card shows without a PIN when it is opened.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct CardInfo {
     pub token_information: Vec<u8>,
     /// The authentication certificate.
     pub certificate: Shown,
+    /// The reader has a PIN pad.
+    pub has_pad: bool,
 }
 
 /// A certificate file before any login.
@@ -45,6 +47,8 @@ pub enum Access<'a> {
     Pin(&'a Pin),
     /// By this PIN, which the holder has just typed, and the card is left at the end.
     Typed(&'a Pin, LastTry),
+    /// By a PIN that is typed on the reader, and the card is left at the end.
+    Pad(LastTry),
     /// The card is open, and stays so (`login_state = "card"`).
     Open,
     /// The card is open, and is left at the end.
@@ -57,6 +61,7 @@ pub struct JpkiCard {
     channel: Option<Box<dyn Channel>>,
     state: CardState,
     permit: Permit,
+    abilities: Abilities,
 }
 
 impl JpkiCard {
@@ -72,8 +77,9 @@ impl JpkiCard {
         known: &[u8],
         extended_reads: ExtendedReads,
     ) -> Result<(JpkiCard, CardInfo), Error> {
+        let abilities = channel.abilities();
         let extended = match extended_reads {
-            ExtendedReads::Auto => channel.max_apdu_data(),
+            ExtendedReads::Auto => abilities.max_apdu_data,
             ExtendedReads::Off => 0,
         };
         let mut card = JpkiCard {
@@ -83,6 +89,7 @@ impl JpkiCard {
                 ..CardState::default()
             },
             permit: Permit::default(),
+            abilities,
         };
         let face = card.talk_within(LOOK, false, |talk| {
             // Resets before the card was opened are irrelevant.
@@ -119,6 +126,7 @@ impl JpkiCard {
                 model: text(&token_information, 64, 16),
                 token_information,
                 certificate,
+                has_pad: abilities.verify_pin.is_some(),
             })
         })?;
         if let Shown::Open(certificate) = &face.certificate {
@@ -197,9 +205,34 @@ impl JpkiCard {
         read: Option<CertificateFile>,
         keep_open: bool,
     ) -> Result<Option<Result<Certificate, Error>>, Error> {
+        self.login_by(role, Access::Typed(pin, last_try), read, keep_open)
+    }
+
+    /// As [`JpkiCard::login`], with the PIN typed on the reader.
+    ///
+    /// # Errors
+    /// As [`JpkiCard::login`], and [`Error::PadCancelled`].
+    pub fn login_on_pad(
+        &mut self,
+        role: Role,
+        last_try: LastTry,
+        read: Option<CertificateFile>,
+        keep_open: bool,
+    ) -> Result<Option<Result<Certificate, Error>>, Error> {
+        self.login_by(role, Access::Pad(last_try), read, keep_open)
+    }
+
+    fn login_by(
+        &mut self,
+        role: Role,
+        access: Access<'_>,
+        read: Option<CertificateFile>,
+        keep_open: bool,
+    ) -> Result<Option<Result<Certificate, Error>>, Error> {
+        let abilities = self.abilities;
         self.talk(keep_open, |talk| {
             talk.select()?;
-            talk.verify(role, pin, Origin::Typed(last_try))?;
+            unlock(talk, role, access, abilities)?;
             // The login is good whatever comes of the certificate.
             Ok(read.map(|file| talk.read_der(file.id()).and_then(Certificate::parse)))
         })
@@ -227,11 +260,12 @@ impl JpkiCard {
         file: CertificateFile,
         access: Option<Access<'_>>,
     ) -> Result<Certificate, Error> {
+        let abilities = self.abilities;
         let mut read = || {
             self.talk(matches!(access, Some(Access::Open)), |talk| {
                 talk.select()?;
                 if let Some(access) = access {
-                    unlock(talk, file.role(), access)?;
+                    unlock(talk, file.role(), access, abilities)?;
                 }
                 talk.read_der(file.id()).and_then(Certificate::parse)
             })
@@ -259,9 +293,10 @@ impl JpkiCard {
         access: Access<'_>,
         certificate: &Certificate,
     ) -> Result<Vec<u8>, Error> {
+        let abilities = self.abilities;
         let signature = self.talk(matches!(access, Access::Open), |talk| {
             talk.select()?;
-            unlock(talk, role, access)?;
+            unlock(talk, role, access, abilities)?;
             talk.sign(role, scheme, input)
         })?;
         certificate.check(scheme, input, &signature)?;
@@ -379,8 +414,17 @@ const LOOK: Duration = Duration::from_secs(5);
 const TOKEN_INFORMATION_LENGTH: usize = 96;
 
 /// Makes the key or the file of a role usable.
-fn unlock(talk: &mut Transaction<'_>, role: Role, access: Access<'_>) -> Result<(), Error> {
+fn unlock(
+    talk: &mut Transaction<'_>,
+    role: Role,
+    access: Access<'_>,
+    abilities: Abilities,
+) -> Result<(), Error> {
     match access {
+        Access::Pad(last_try) => {
+            let code = abilities.verify_pin.ok_or(Error::PadCancelled)?;
+            talk.verify_on_pad(role, code, last_try)
+        }
         Access::Pin(pin) => talk.verify(role, pin, Origin::Kept),
         Access::Typed(pin, last_try) => talk.verify(role, pin, Origin::Typed(last_try)),
         Access::Open => Ok(()),

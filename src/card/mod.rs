@@ -10,6 +10,7 @@ mod insertion;
 mod jpki_card;
 mod permit;
 pub mod pin;
+mod pin_pad;
 mod read_file;
 pub mod reader;
 mod readers;

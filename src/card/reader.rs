@@ -380,6 +380,7 @@ impl Reader {
             | C::FileAbsent
             | C::SchemeRefused
             | C::NoChallenge
+            | C::PadCancelled
             | C::InputRefused
             | C::NewPinRefused => {}
         }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::files::{FileId, Role};
-use super::pin::RejectedPins;
+use super::pin::{Pin, RejectedPins};
 use crate::config::LastTry;
 
 /// How a key, a PIN or a file is named in a command.
@@ -38,6 +38,15 @@ pub(super) enum Origin {
     Typed(LastTry),
     /// It was right once, and was kept since.
     Kept,
+}
+
+/// How a PIN reaches the card.
+#[derive(Clone, Copy)]
+pub(super) enum Entry<'a> {
+    /// In a command of ours.
+    Pin(&'a Pin),
+    /// From the pad of the reader, by this control code.
+    Pad(u32),
 }
 
 /// What is known of one PIN of the card.

@@ -9,7 +9,8 @@ use super::error::Error;
 use super::files::{CertificateFile, FileId, MAX_CERTIFICATE_LENGTH, Role, Scheme};
 use super::permit::Permit;
 use super::pin::Pin;
-use super::state::{Addressing, CardState, Closing, Origin};
+use super::pin_pad;
+use super::state::{Addressing, CardState, Closing, Entry, Origin};
 use crate::config::LastTry;
 use crate::pcsc::{Channel, Disposition, Exchange};
 
@@ -214,20 +215,39 @@ impl<'a> Transaction<'a> {
     /// [`Error::RefusedBefore`], [`Error::PinLocked`] with no tries left. Sent once:
     /// [`Error::PinIncorrect`], [`Error::PinLocked`], and everything unexplained.
     pub(super) fn verify(&mut self, role: Role, pin: &Pin, origin: Origin) -> Result<(), Error> {
-        self.verify_by(role, pin, origin, self.state.form.pin)
+        self.verify_by(role, Entry::Pin(pin), origin, self.state.form.pin)
+    }
+
+    /// The same with a PIN that is typed on the reader. `code`: of [`crate::pcsc::Abilities`].
+    ///
+    /// # Errors
+    /// As [`Transaction::verify`], and [`Error::PadCancelled`].
+    pub(super) fn verify_on_pad(
+        &mut self,
+        role: Role,
+        code: u32,
+        last_try: LastTry,
+    ) -> Result<(), Error> {
+        let origin = Origin::Typed(last_try);
+        self.verify_by(role, Entry::Pad(code), origin, self.state.form.pin)
     }
 
     fn verify_by(
         &mut self,
         role: Role,
-        pin: &Pin,
+        entry: Entry<'_>,
         origin: Origin,
         addressing: Addressing,
     ) -> Result<(), Error> {
         if origin == Origin::Kept && !self.state.proven {
             return Err(Error::Unproven);
         }
-        if !self.state.pins.of(role).current {
+        // What is typed on the pad is never known here.
+        let pin = match entry {
+            Entry::Pin(pin) => Some(pin),
+            Entry::Pad(_) => None,
+        };
+        if !self.state.pins.of(role).current || pin.is_none() {
             let left = self.tries_of_unverified(role)?;
             match origin {
                 // It was right once. A counter below the one that we left means that another client has
@@ -237,32 +257,45 @@ impl<'a> Transaction<'a> {
                 }
                 Origin::Typed(_) if left == 0 => return Err(Error::PinLocked),
                 Origin::Typed(LastTry::Guard) if left == 1 => return Err(Error::LastTryKept),
-                Origin::Typed(_) if self.state.pins.of(role).rejected.contains(pin, left) => {
+                Origin::Typed(_)
+                    if pin.is_some_and(|pin| {
+                        self.state.pins.of(role).rejected.contains(pin, left)
+                    }) =>
+                {
                     return Err(Error::RefusedBefore);
                 }
                 Origin::Kept | Origin::Typed(_) => {}
             }
         }
         self.permit.check()?;
-        let command =
-            |reference| Command::verify(reference, pin).ok_or(Error::Malformed(ANOTHER_PROCESS));
         let addressing = match addressing {
             // The question has been answered, so the form is known.
             Addressing::Untried => self.state.form.pin,
             known => known,
         };
-        let command = match addressing {
+        let reference = match addressing {
             Addressing::Long => {
                 self.select_file(role.pin())?;
-                command(reference(None))?
+                reference(None)
             }
-            Addressing::Untried | Addressing::Short => command(reference(Some(role.pin())))?,
+            Addressing::Untried | Addressing::Short => reference(Some(role.pin())),
         };
         let known = self.state.pins.of(role);
         known.tries = None;
         known.current = false;
         self.state.open = true;
-        let status = self.send(command)?.status;
+        let status = match entry {
+            Entry::Pin(pin) => {
+                let command = Command::verify(reference, pin);
+                self.send(command.ok_or(Error::Malformed(ANOTHER_PROCESS))?)?
+            }
+            Entry::Pad(code) => {
+                debug!("VERIFY on the PIN pad");
+                let block = pin_pad::verify_block(reference);
+                pin_pad::answer(self.exchange.control(code, &block)?)?
+            }
+        }
+        .status;
         let known = self.state.pins.of(role);
         match status {
             StatusWord::Ok => {
@@ -285,7 +318,9 @@ impl<'a> Transaction<'a> {
             StatusWord::TriesLeft(left) => {
                 known.tries = Some(left);
                 known.left_by_us = known.tries;
-                known.rejected.remember(pin, left);
+                if let Some(pin) = pin {
+                    known.rejected.remember(pin, left);
+                }
                 Err(match origin {
                     Origin::Typed(_) => Error::PinIncorrect { left },
                     Origin::Kept => Error::KeptPinRefused { left },
@@ -308,7 +343,12 @@ impl<'a> Transaction<'a> {
         new: &Pin,
         last_try: LastTry,
     ) -> Result<(), Error> {
-        self.verify_by(role, old, Origin::Typed(last_try), Addressing::Long)?;
+        self.verify_by(
+            role,
+            Entry::Pin(old),
+            Origin::Typed(last_try),
+            Addressing::Long,
+        )?;
         self.state.pins.of(role).current = false;
         let command =
             Command::change(reference(None), new).ok_or(Error::Malformed(ANOTHER_PROCESS))?;
@@ -356,8 +396,8 @@ impl<'a> Transaction<'a> {
             StatusWord::Ok => Err(Error::Malformed(
                 "GET CHALLENGE gave another number of bytes",
             )),
-            // INS or CLA not supported, function not supported.
-            StatusWord::Other(0x6D00 | 0x6E00 | 0x6A81) => Err(Error::NoChallenge),
+            // INS not supported, function not supported.
+            StatusWord::Other(0x6D00 | 0x6A81) => Err(Error::NoChallenge),
             other => Err(unexplained("GET CHALLENGE", other)),
         }
     }

@@ -106,7 +106,7 @@ impl Config {
             words::apply_variable(&mut config, name, value, &mut complaints);
         }
         all.append(&mut a_few(complaints));
-        if sources.privileged {
+        if sources.privileged && config.pin_entry == PinEntry::Dialog {
             // The screen belongs to the caller, and so would the program that sees the PIN.
             config.pin_entry = PinEntry::Program;
         }

@@ -144,6 +144,8 @@ choice! {
     Program = "program",
     /// The module, in a dialog of the desktop (`CKF_PROTECTED_AUTHENTICATION_PATH`).
     Dialog = "dialog",
+    /// The reader, where it has a PIN pad; the authentication PIN alone, since a pad has no letters.
+    Pinpad = "pinpad",
 }
 
 choice! {

@@ -25,6 +25,9 @@ impl Slot {
     /// `CKR_USER_ALREADY_LOGGED_IN`, `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, `CKR_ARGUMENTS_BAD` without a PIN and
     /// without a dialog, `CKR_FUNCTION_CANCELED`, and what the card says.
     pub(crate) fn login(&self, inserted: &Arc<Insertion>, given: Option<&[u8]>) -> Result<()> {
+        if given.is_none_or(<[u8]>::is_empty) && self.has_pad(inserted) {
+            return self.login_on_pad(inserted);
+        }
         let Some(dialog) = self.dialog_for(given) else {
             let mut login = self.lock(inserted);
             let pin = self.parse(&mut login, given.ok_or(Rv::ArgumentsBad)?)?;
@@ -59,6 +62,26 @@ impl Slot {
         Ok(())
     }
 
+    /// The PIN is typed on the reader. It is not kept: each signature asks for it again, unless the card stays open
+    /// (`login_state = "card"`).
+    fn login_on_pad(&self, inserted: &Arc<Insertion>) -> Result<()> {
+        let mut login = self.lock(inserted);
+        if !matches!(login.key, KeyAccess::Closed) {
+            return Err(Rv::UserAlreadyLoggedIn.into());
+        }
+        let keep_open = self.policy.login_state == LoginState::Card;
+        let last_try = self.policy.last_try;
+        self.authenticate_by(&mut login, inserted, |card, file| {
+            card.login_on_pad(self.role, last_try, file, keep_open)
+        })?;
+        login.key = match keep_open {
+            true => KeyAccess::OnCard,
+            false => KeyAccess::Pad,
+        };
+        self.logged_in.store(inserted.number(), Ordering::Release);
+        Ok(())
+    }
+
     /// The dialog, if it has to ask: a program that passes a PIN is served without.
     fn dialog_for(&self, given: Option<&[u8]>) -> Option<&DialogPolicy> {
         let dialog = self.policy.dialog.as_deref()?;
@@ -75,6 +98,13 @@ impl Slot {
         inserted: &Arc<Insertion>,
         given: Option<&[u8]>,
     ) -> Result<Option<ContextLogin>> {
+        if given.is_none_or(<[u8]>::is_empty) && self.has_pad(inserted) {
+            return match self.lock(inserted).key {
+                KeyAccess::Closed => Err(Rv::UserNotLoggedIn.into()),
+                // The reader asks at the signature.
+                _ => Ok(None),
+            };
+        }
         let Some(dialog) = self.dialog_for(given) else {
             let mut login = self.lock(inserted);
             let pin = self.parse(&mut login, given.ok_or(Rv::ArgumentsBad)?);
@@ -151,13 +181,27 @@ impl Slot {
         last_try: LastTry,
         keep_open: bool,
     ) -> Result<Pin> {
+        self.authenticate_by(login, inserted, |card, file| {
+            card.login(self.role, &pin, last_try, file, keep_open)
+        })?;
+        Ok(pin)
+    }
+
+    /// One transaction with a VERIFY, and what follows from its answer.
+    fn authenticate_by(
+        &self,
+        login: &mut Login,
+        inserted: &Arc<Insertion>,
+        send: impl FnOnce(
+            &mut card::JpkiCard,
+            Option<CertificateFile>,
+        ) -> std::result::Result<LoginAnswer, card::Error>,
+    ) -> Result<()> {
         // In the same transaction, what only this PIN opens: a program that logs in wants the certificate
         // next, and the card would have to be told the PIN once more for it.
         let file =
             Some(self.role.certificate()).filter(|&file| inserted.certificate(file).is_none());
-        let answer = self.reader.with_card(inserted, |card| {
-            card.login(self.role, &pin, last_try, file, keep_open)
-        });
+        let answer = self.reader.with_card(inserted, |card| send(card, file));
         self.tell_if_open(inserted);
         match answer {
             Ok(read) => {
@@ -165,7 +209,7 @@ impl Slot {
                     note_certificate(inserted, file, read);
                 }
                 login.unsent = 0;
-                Ok(pin)
+                Ok(())
             }
             Err(error) => {
                 self.tell_refusal(&error);
@@ -325,6 +369,9 @@ impl Slot {
         Ok(())
     }
 }
+
+/// What a login read beside: the certificate, if it was asked for.
+type LoginAnswer = Option<std::result::Result<Certificate, card::Error>>;
 
 /// How many PINs in a row are refused without the card before `C_Login` says more than
 /// `CKR_PIN_INCORRECT`. Nobody types that many.

@@ -203,6 +203,7 @@ impl Error {
                 C::FileAbsent => Rv::ObjectHandleInvalid,
                 C::SchemeRefused => Rv::MechanismInvalid,
                 C::NoChallenge => Rv::RandomNoRng,
+                C::PadCancelled => Rv::FunctionCanceled,
                 C::InputRefused => Rv::DataInvalid,
                 C::NewPinRefused => Rv::PinInvalid,
                 C::Unexplained { .. } | C::Malformed(_) | C::SignatureWrong => Rv::DeviceError,

@@ -12,7 +12,7 @@ use crate::card::files::{CertificateFile, Role, Scheme};
 use crate::card::pin::Pin;
 use crate::card::reader::Reader;
 use crate::card::{self, Access, Closing, Error as C, PcscError};
-use crate::config::{AlwaysAuthenticate, Config, LastTry, LoginState};
+use crate::config::{AlwaysAuthenticate, Config, LastTry, LoginState, PinEntry};
 use crate::cryptoki::mechanisms::MechanismSet;
 use crate::cryptoki::objects::token::TokenContext;
 use crate::cryptoki::pin_dialog::{DialogPolicy, shown_hash};
@@ -30,6 +30,8 @@ pub(crate) struct Policy {
     pub(super) language: Language,
     /// `None`: the program asks for PINs.
     pub(super) dialog: Option<Arc<DialogPolicy>>,
+    /// PINs are typed on the reader, where it has keys.
+    pub(super) pinpad: bool,
 }
 
 impl Policy {
@@ -45,6 +47,7 @@ impl Policy {
             },
             language: config.spoken_language(),
             dialog: DialogPolicy::new(config),
+            pinpad: config.pin_entry == PinEntry::Pinpad,
         }
     }
 }
@@ -103,6 +106,8 @@ pub(super) enum KeyAccess {
     Pin(Pin),
     /// The card was left open (`login_state = "card"`).
     OnCard,
+    /// With a PIN that is typed on the reader for each signature: no PIN is kept.
+    Pad,
     /// The login is there, but the key needs its PIN for each signature and has had one.
     Spent,
 }
@@ -187,12 +192,17 @@ impl Slot {
         }
     }
 
-    /// `CKF_PROTECTED_AUTHENTICATION_PATH` when the module asks for PINs.
-    pub(crate) fn pin_entry_flags(&self) -> CK_FLAGS {
-        match self.policy.dialog {
-            Some(_) => CKF_PROTECTED_AUTHENTICATION_PATH,
-            None => 0,
+    /// `CKF_PROTECTED_AUTHENTICATION_PATH` when the module or the reader asks for PINs.
+    pub(crate) fn pin_entry_flags(&self, inserted: &Insertion) -> CK_FLAGS {
+        match self.policy.dialog.is_some() || self.has_pad(inserted) {
+            true => CKF_PROTECTED_AUTHENTICATION_PATH,
+            false => 0,
         }
+    }
+
+    /// Is the PIN typed on the reader? A pad has no letters: the password is not.
+    pub(super) fn has_pad(&self, inserted: &Insertion) -> bool {
+        self.policy.pinpad && inserted.has_pad && self.role == Role::Authentication
     }
 
     /// Does a dialog ask for the PIN of each signature? The program has nothing to do with it then.
@@ -260,13 +270,16 @@ impl Slot {
             (_, Some(own)) if own.epoch == login.epoch => Access::Pin(&own.pin),
             (_, Some(_)) | (KeyAccess::Spent, None) => return Err(Rv::UserNotLoggedIn.into()),
             (KeyAccess::Pin(pin), None) => Access::Pin(pin),
+            (KeyAccess::Pad, None) => Access::Pad(self.policy.last_try),
             (KeyAccess::OnCard, None) if once => Access::OpenOnce,
             (KeyAccess::OnCard, None) => Access::Open,
         };
         let answer = self.reader.with_card(inserted, |card| {
             card.sign(self.role, scheme, input, access, certificate)
         });
-        if once {
+        if let (KeyAccess::Pad, Err(error)) = (&login.key, &answer) {
+            self.tell_refusal(error);
+        } else if once {
             // Used is used, also by a failure.
             login.key = KeyAccess::Spent;
         }
@@ -356,7 +369,7 @@ impl Slot {
         let access = match &login.key {
             KeyAccess::Pin(pin) => Access::Pin(pin),
             KeyAccess::OnCard => Access::Open,
-            KeyAccess::Closed | KeyAccess::Spent => return Ok(None),
+            KeyAccess::Closed | KeyAccess::Spent | KeyAccess::Pad => return Ok(None),
         };
         let answer = self.reader.certificate(inserted, file, Some(access));
         if let Err(error) = &answer {

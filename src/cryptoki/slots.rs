@@ -196,7 +196,7 @@ impl Module {
                 | CKF_TOKEN_INITIALIZED
                 | CKF_WRITE_PROTECTED
                 | self.pin_flags(&slot, &token)
-                | slot.pin_entry_flags()
+                | slot.pin_entry_flags(&token)
                 | match token.no_challenge.load(Ordering::Relaxed) {
                     true => 0,
                     false => CKF_RNG,

@@ -62,7 +62,7 @@ cryptoki! {
     }
 
     /// Logs the user in (`CKU_USER`), or for one signature (`CKU_CONTEXT_SPECIFIC`). docs/login.md has each code. A
-    /// NULL PIN: the dialog of `pin_entry = "dialog"`, else `CKR_ARGUMENTS_BAD`; the security officer: `CKR_USER_TYPE_INVALID`.
+    /// NULL PIN: the dialog or the PIN pad that `pin_entry` chooses, else `CKR_ARGUMENTS_BAD`; the security officer: `CKR_USER_TYPE_INVALID`.
     fn C_Login(session: CK_SESSION_HANDLE, user: CK_USER_TYPE, (pin, pin_len): InBytes) {
         process::module_of(session)?.login(session, user, pin.optional()?)
     }

@@ -117,14 +117,22 @@ pub trait Channel: Send {
     /// As [`Channel::begin`].
     fn reset(&mut self) -> Result<(), Error>;
 
-    /// Most bytes of data in one APDU, as the reader tells it (PC/SC part 10); 0: short APDUs alone, or it does not
-    /// tell. Sends nothing to the card.
-    fn max_apdu_data(&mut self) -> usize {
-        0
+    /// What the reader says that it can do (PC/SC part 10). Sends nothing to the card.
+    fn abilities(&mut self) -> Abilities {
+        Abilities::default()
     }
 
     /// Ends the connection. Dropping it leaves the card as it is.
     fn disconnect(self: Box<Self>, disposition: Disposition);
+}
+
+/// What a reader can do beyond short APDUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Abilities {
+    /// Most bytes of data in one APDU; 0: short APDUs alone, or it does not tell.
+    pub max_apdu_data: usize,
+    /// The control code that has a PIN typed on the reader and verified by the card (VERIFY_PIN_DIRECT).
+    pub verify_pin: Option<u32>,
 }
 
 /// How a transaction leaves the card.
@@ -147,6 +155,14 @@ pub trait Exchange {
     /// # Errors
     /// [`Error::Removed`], [`Error::NoReader`], [`Error::NoService`], [`Error::Failed`].
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Error>;
+
+    /// Has the reader do something by a control code of [`Abilities`], and returns its answer.
+    ///
+    /// # Errors
+    /// As [`Exchange::transmit`].
+    fn control(&mut self, _code: u32, _data: &[u8]) -> Result<Vec<u8>, Error> {
+        Err(Error::Failed("the reader has no such ability".to_owned()))
+    }
 
     /// Ends the transaction.
     ///

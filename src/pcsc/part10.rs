@@ -9,9 +9,21 @@ const FEATURE_GET_TLV_PROPERTIES: u8 = 0x12;
 /// The property: most bytes of data in an APDU, four bytes, the least significant one first (supplement of part 10, 2.1).
 const MAX_APDU_DATA_SIZE: u8 = 10;
 
+/// The feature that has a PIN typed on the reader and verified by the card (part 10, 2.6.1).
+const FEATURE_VERIFY_PIN_DIRECT: u8 = 0x06;
+
 /// The control code of the request for properties, out of the list of features.
 pub(super) fn properties_request(features: &[u8]) -> Option<u32> {
-    let code = value(features, FEATURE_GET_TLV_PROPERTIES)?;
+    code(features, FEATURE_GET_TLV_PROPERTIES)
+}
+
+/// The control code that has a PIN typed on the reader, out of the list of features.
+pub(super) fn verify_pin_request(features: &[u8]) -> Option<u32> {
+    code(features, FEATURE_VERIFY_PIN_DIRECT)
+}
+
+fn code(features: &[u8], feature: u8) -> Option<u32> {
+    let code = value(features, feature)?;
     Some(u32::from_be_bytes(code.try_into().ok()?))
 }
 
@@ -41,6 +53,7 @@ mod tests {
         // A pad that verifies, then the properties.
         let features = [0x06, 4, 0x42, 0, 0x0D, 0x06, 0x12, 4, 0x42, 0, 0x0D, 0x12];
         assert_eq!(properties_request(&features), Some(0x4200_0D12));
+        assert_eq!(verify_pin_request(&features), Some(0x4200_0D06));
         assert_eq!(properties_request(&features[..6]), None);
         for (properties, size) in [
             (&[10, 4, 0, 0, 1, 0][..], Some(65536)),

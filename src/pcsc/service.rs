@@ -13,7 +13,8 @@ use pcsc::{Card, Context, Protocols, ReaderState as PcscReaderState, Scope, Shar
 
 use super::part10;
 use super::{
-    Cancel, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
+    Abilities, Cancel, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport,
+    Watch,
 };
 
 /// How long a card that somebody else has just powered off may refuse to be connected. pcscd 1.9 was
@@ -244,9 +245,9 @@ impl Channel for Connection {
         Ok(reconnect(card, pcsc::Disposition::ResetCard)?)
     }
 
-    fn max_apdu_data(&mut self) -> usize {
+    fn abilities(&mut self) -> Abilities {
         // A reader that does not know the question refuses it.
-        self.ask_reader().unwrap_or(0)
+        self.ask_reader().unwrap_or_default()
     }
 
     fn disconnect(mut self: Box<Self>, disposition: Disposition) {
@@ -255,14 +256,20 @@ impl Channel for Connection {
 }
 
 impl Connection {
-    fn ask_reader(&self) -> Option<usize> {
+    fn ask_reader(&self) -> Option<Abilities> {
         let card = self.card.as_ref()?;
         let mut room = [0; pcsc::MAX_BUFFER_SIZE];
         let question = pcsc::ctl_code(part10::GET_FEATURE_REQUEST.into());
         let features = card.control(question, &[], &mut room).ok()?;
-        let request = part10::properties_request(features)?;
-        let properties = card.control(request.into(), &[], &mut room).ok()?;
-        part10::max_apdu_data(properties)
+        let verify_pin = part10::verify_pin_request(features);
+        let max_apdu_data = part10::properties_request(features).and_then(|request| {
+            let properties = card.control(request.into(), &[], &mut room).ok()?;
+            part10::max_apdu_data(properties)
+        });
+        Some(Abilities {
+            max_apdu_data: max_apdu_data.unwrap_or(0),
+            verify_pin,
+        })
     }
 }
 
@@ -295,6 +302,12 @@ impl Exchange for PcscExchange<'_> {
         let card = self.inner.as_ref().ok_or(Error::Removed)?;
         let mut room = [0; RECEIVE_ROOM];
         Ok(card.transmit(command, &mut room)?.to_vec())
+    }
+
+    fn control(&mut self, code: u32, data: &[u8]) -> Result<Vec<u8>, Error> {
+        let card = self.inner.as_ref().ok_or(Error::Removed)?;
+        let mut room = [0; pcsc::MAX_BUFFER_SIZE];
+        Ok(card.control(code.into(), data, &mut room)?.to_vec())
     }
 
     fn end(mut self: Box<Self>, disposition: Disposition) -> Result<(), Error> {

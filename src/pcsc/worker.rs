@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use super::{
-    Cancel, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
+    Abilities, Cancel, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport,
+    Watch,
 };
 
 /// A question to the service, and a connection to a card.
@@ -293,9 +294,10 @@ enum Request {
     IsAlive(SyncSender<Result<bool, Error>>),
     PowerUp(SyncSender<Result<(), Error>>),
     Reset(SyncSender<Result<(), Error>>),
-    MaxApduData(SyncSender<Result<usize, Error>>),
+    Abilities(SyncSender<Result<Abilities, Error>>),
     Begin(Duration, SyncSender<Result<bool, Error>>),
     Transmit(Zeroizing<Vec<u8>>, SyncSender<Result<Vec<u8>, Error>>),
+    Control(u32, Vec<u8>, SyncSender<Result<Vec<u8>, Error>>),
     End(Disposition, SyncSender<Result<(), Error>>),
     Disconnect(Disposition),
 }
@@ -318,7 +320,7 @@ fn serve(
             Request::IsAlive(reply) => drop(reply.send(channel.is_alive())),
             Request::PowerUp(reply) => drop(reply.send(channel.power_up())),
             Request::Reset(reply) => drop(reply.send(channel.reset())),
-            Request::MaxApduData(reply) => drop(reply.send(Ok(channel.max_apdu_data()))),
+            Request::Abilities(reply) => drop(reply.send(Ok(channel.abilities()))),
             Request::Begin(limit, reply) => match channel.begin(limit) {
                 Ok(exchange) => match reply.send(Ok(exchange.was_reset())) {
                     Ok(()) => transact(exchange, requests),
@@ -327,7 +329,9 @@ fn serve(
                 Err(error) => drop(reply.send(Err(error))),
             },
             Request::Disconnect(disposition) => return channel.disconnect(disposition),
-            Request::Transmit(_, reply) => drop(reply.send(Err(Error::Removed))),
+            Request::Transmit(_, reply) | Request::Control(_, _, reply) => {
+                drop(reply.send(Err(Error::Removed)));
+            }
             Request::End(_, reply) => drop(reply.send(Err(Error::Removed))),
         }
     }
@@ -339,6 +343,11 @@ fn transact(mut exchange: Box<dyn Exchange + '_>, requests: &Receiver<Request>) 
         match request {
             Request::Transmit(command, reply) => {
                 if reply.send(exchange.transmit(&command)).is_err() {
+                    return;
+                }
+            }
+            Request::Control(code, data, reply) => {
+                if reply.send(exchange.control(code, &data)).is_err() {
                     return;
                 }
             }
@@ -422,8 +431,9 @@ impl Channel for Link {
         self.call(QUESTION_LIMIT, Request::Reset)
     }
 
-    fn max_apdu_data(&mut self) -> usize {
-        self.call(QUESTION_LIMIT, Request::MaxApduData).unwrap_or(0)
+    fn abilities(&mut self) -> Abilities {
+        self.call(QUESTION_LIMIT, Request::Abilities)
+            .unwrap_or_default()
     }
 
     fn disconnect(self: Box<Self>, disposition: Disposition) {
@@ -448,6 +458,12 @@ impl Exchange for Turn<'_> {
         let command = Zeroizing::new(command.to_vec());
         self.link
             .call(EXCHANGE_LIMIT, |reply| Request::Transmit(command, reply))
+    }
+
+    fn control(&mut self, code: u32, data: &[u8]) -> Result<Vec<u8>, Error> {
+        let data = data.to_vec();
+        self.link
+            .call(EXCHANGE_LIMIT, |reply| Request::Control(code, data, reply))
     }
 
     fn end(mut self: Box<Self>, disposition: Disposition) -> Result<(), Error> {

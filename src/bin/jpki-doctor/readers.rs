@@ -195,6 +195,7 @@ pub(crate) fn explain(error: &card::Error, reader: &str, role: Option<Role>) -> 
         | C::InputRefused
         | C::NewPinRefused
         | C::NoChallenge
+        | C::PadCancelled
         | C::Unexplained { .. }
         | C::Malformed(_) => {
             let fields = vec![("reader", reader), ("reason", error.to_string())];

@@ -57,12 +57,14 @@ fn offsets_and_lengths() {
     );
     assert_eq!(desk.ask(&format!("00B0{length:04X}01")), "6B00");
     assert_eq!(desk.ask("00B07FFF00"), "6B00");
-    // No Le, with data, extended.
-    desk.says(&[
-        ("00B00000", "6700"),
-        ("00B0000001 01", "6700"),
-        ("00B0000000 0100", "6700"),
-    ]);
+    // No Le, with data.
+    desk.says(&[("00B00000", "6700"), ("00B0000001 01", "6700")]);
+    // An extended Le gives the whole file at once.
+    assert_eq!(desk.ask("00B0000000 0000"), at(0, length));
+    assert_eq!(desk.ask("00B0000000 0100"), at(0, 256));
+    let mut short = Desk::jpki("plastic,no-extended-reads");
+    short.ask("00A4020C02 000A");
+    assert_eq!(short.ask("00B0000000 0100"), "6700");
 }
 
 #[test]
