@@ -14,7 +14,7 @@ use crate::card::certificate::Certificate;
 use crate::card::files::CertificateFile;
 use crate::card::pin::{self, Pin};
 use crate::config::{LastTry, LoginState};
-use crate::cryptoki::pin_dialog::DialogPolicy;
+use crate::cryptoki::pin_dialog::{DialogPolicy, Dialogs};
 use crate::cryptoki::rv::{Error, Result, Rv};
 use crate::messages::{Message, Request};
 
@@ -34,9 +34,14 @@ impl Slot {
             return self.login_with(&mut login, inserted, pin, self.policy.last_try);
         };
         let (request, cancelled) = (Request::Login, Rv::FunctionCanceled);
-        self.ask_until_right(dialog, inserted, &request, cancelled, |_, pin, last_try| {
+        let needed = || match self.is_logged_in(inserted) {
+            true => Err(Rv::UserAlreadyLoggedIn.into()),
+            false => Ok(()),
+        };
+        let attempt = |_: &Dialogs<'_>, pin, last_try| {
             self.login_with(&mut self.lock(inserted), inserted, pin, last_try)
-        })
+        };
+        self.ask_until_right(dialog, inserted, &request, cancelled, needed, attempt)
     }
 
     fn login_with(
@@ -119,10 +124,11 @@ impl Slot {
             return Ok(None);
         }
         let (request, cancelled) = (Request::Login, Rv::FunctionCanceled);
-        self.ask_until_right(dialog, inserted, &request, cancelled, |_, pin, last_try| {
+        let attempt = |_: &Dialogs<'_>, pin, last_try| {
             self.login_again_with(&mut self.lock(inserted), inserted, Ok(pin), last_try)
                 .map(Some)
-        })
+        };
+        self.ask_until_right(dialog, inserted, &request, cancelled, || Ok(()), attempt)
     }
 
     fn login_again_with(
@@ -322,19 +328,14 @@ impl Slot {
     fn set_pin_by_dialog(&self, dialog: &DialogPolicy, inserted: &Arc<Insertion>) -> Result<()> {
         let mut new = None;
         let (request, cancelled) = (Request::OldPin, Rv::FunctionCanceled);
-        self.ask_until_right(
-            dialog,
-            inserted,
-            &request,
-            cancelled,
-            |dialogs, old, last| {
-                // Asked once, however often the old one is typed.
-                if new.is_none() {
-                    new = Some(dialogs.new_pin()?);
-                }
-                self.change_pin(inserted, &old, &mut new, last)
-            },
-        )
+        let attempt = |dialogs: &Dialogs<'_>, old, last_try| {
+            // Asked once, however often the old one is typed.
+            if new.is_none() {
+                new = Some(dialogs.new_pin()?);
+            }
+            self.change_pin(inserted, &old, &mut new, last_try)
+        };
+        self.ask_until_right(dialog, inserted, &request, cancelled, || Ok(()), attempt)
     }
 
     /// `new` is taken out when the login keeps it.

@@ -72,17 +72,20 @@ pub(super) struct Dialogs<'a> {
 }
 
 impl Slot {
-    /// Asks for the PIN until it is right, cancelled or about to be locked. `attempt` sends it to the card. One
-    /// series of dialogs at a time for a reader.
+    /// Asks for the PIN until it is right, cancelled or about to be locked. One series of dialogs at a time for a
+    /// reader. `needed` is asked before the first dialog, when its turn has come: another thread may have logged in
+    /// meanwhile. `attempt` sends the PIN to the card.
     ///
     /// # Errors
-    /// `cancelled`; `CKR_PIN_LOCKED`; `CKR_FUNCTION_FAILED` when no dialog can be shown; what `attempt` returns.
+    /// `cancelled`; `CKR_PIN_LOCKED`; `CKR_FUNCTION_FAILED` when no dialog can be shown; what `needed` and `attempt`
+    /// return.
     pub(super) fn ask_until_right<T>(
         &self,
         policy: &DialogPolicy,
         inserted: &Arc<Insertion>,
         request: &Request,
         cancelled: Rv,
+        needed: impl Fn() -> Result<()>,
         mut attempt: impl FnMut(&Dialogs<'_>, Pin, LastTry) -> Result<T>,
     ) -> Result<T> {
         // What an earlier card left in the login is cleared first: it counts as a login that has ended.
@@ -97,6 +100,7 @@ impl Slot {
             left: Cell::new(MOST_DIALOGS),
         };
         let _turn = dialogs.turn()?;
+        needed()?;
         let mut remark = None;
         loop {
             let (pin, last_try) = dialogs.pin_to_send(request, remark)?;

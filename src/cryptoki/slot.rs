@@ -15,7 +15,7 @@ use crate::card::{self, Access, Closing, Error as C, PcscError};
 use crate::config::{AlwaysAuthenticate, Config, LastTry, LoginState, PinEntry};
 use crate::cryptoki::mechanisms::MechanismSet;
 use crate::cryptoki::objects::token::TokenContext;
-use crate::cryptoki::pin_dialog::{DialogPolicy, shown_hash};
+use crate::cryptoki::pin_dialog::{DialogPolicy, Dialogs, shown_hash};
 use crate::cryptoki::rv::{Error, Result, Rv};
 use crate::logging;
 use crate::messages::{Language, Message, Request, Token};
@@ -306,8 +306,7 @@ impl Slot {
             hash: shown_hash(scheme, input),
             made,
         };
-        let rejected = Rv::FunctionRejected;
-        self.ask_until_right(dialog, inserted, &request, rejected, |_, pin, last_try| {
+        let attempt = |_: &Dialogs<'_>, pin: Pin, last_try| {
             let mut login = self.lock(inserted);
             if login.epoch != epoch {
                 return Err(Rv::UserNotLoggedIn.into());
@@ -320,7 +319,9 @@ impl Slot {
                 self.tell_refusal(error);
             }
             self.after_signature(&mut login, inserted, answer)
-        })
+        };
+        let rejected = Rv::FunctionRejected;
+        self.ask_until_right(dialog, inserted, &request, rejected, || Ok(()), attempt)
     }
 
     /// What a signature, or its failure, does to the login.

@@ -427,6 +427,21 @@ fn one_dialog_at_a_time_for_a_reader() {
 }
 
 #[test]
+fn second_thread_is_not_asked_for_a_login_that_is_there() {
+    let pinentry = ScriptedPinentry::new(&["slow 1234", "pin 1234"]);
+    let fixture = with(&pinentry, |_| ());
+    let session = fixture.open(AUTH);
+    let caller = fixture.caller();
+    let answers = thread::scope(|scope| {
+        let login = || scope.spawn(move || caller.login_without_pin(session, CKU_USER));
+        [login(), login()].map(|thread| thread.join().unwrap())
+    });
+    assert!(answers.contains(&Ok(())));
+    assert!(answers.contains(&Err(CKR_USER_ALREADY_LOGGED_IN)));
+    assert_eq!(pinentry.dialogs(), 1);
+}
+
+#[test]
 fn dialog_has_a_time_limit_of_its_own() {
     let pinentry = ScriptedPinentry::new(&["pin 1234"]);
     let fixture = with(&pinentry, |config| {

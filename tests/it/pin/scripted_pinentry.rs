@@ -25,6 +25,7 @@ while read -r line; do
         answer=$(sed -n "${number}p" FOLDER/answers)
         case $answer in
         "pin "*) echo "D ${answer#pin }" ; echo OK ;;
+        "slow "*) sleep 1 ; echo "D ${answer#slow }" ; echo OK ;;
         yes | empty) echo OK ;;
         cancel) echo "ERR 83886179 Operation cancelled <Pinentry>" ;;
         no) echo "ERR 83886194 Not confirmed <Pinentry>" ;;
@@ -40,7 +41,7 @@ done
 "#;
 
 impl ScriptedPinentry {
-    /// One answer for each dialog: `pin 1234`, `empty`, `yes`, `no`, `cancel`, `timeout`, `wait` (until it is ended),
+    /// One answer for each dialog: `pin 1234`, `slow 1234` (after a second), `empty`, `yes`, `no`, `cancel`, `timeout`, `wait` (until it is ended),
     /// `noise`, `die`.
     pub(super) fn new(answers: &[&str]) -> ScriptedPinentry {
         let pinentry = ScriptedPinentry {
