@@ -88,6 +88,11 @@ impl Pinentry {
         }
     }
 
+    /// Is the program there?
+    pub fn is_installed(&self) -> bool {
+        self.program().is_ok_and(|program| program.exists())
+    }
+
     /// Asks for a PIN and hands it to `take`, which sees it where it lies in locked memory.
     /// `wanted` is asked ten times a second; when it says no, the dialog is closed.
     ///

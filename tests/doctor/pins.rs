@@ -249,6 +249,18 @@ fn in_dialogs(doctor: &Doctor<'_>, answers: &[&str], words: &[&str]) -> (i32, u3
 }
 
 #[test]
+fn missing_pinentry_is_something_to_do() {
+    let doctor = Doctor::new(None);
+    let named = |program: &str| {
+        let text = format!("pin_entry = 'dialog'\npinentry_program = '{program}'\n");
+        doctor.home.write(".config/jpki-pkcs11/config.toml", &text);
+        doctor.json(&[]).0.to_string().contains("no-dialog")
+    };
+    assert!(named("/nonexistent/pinentry"));
+    assert!(!named("/bin/sh"));
+}
+
+#[test]
 fn pins_are_asked_for_in_dialogs_where_that_is_set() {
     let pcscd = Pcscd::start(&["--card", "me=plastic,auth-tries=1"]);
     let doctor = Doctor::new(Some(&pcscd));

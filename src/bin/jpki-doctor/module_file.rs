@@ -4,8 +4,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use jpki_pkcs11::config::PinEntry;
 use jpki_pkcs11::messages::Message;
 use jpki_pkcs11::messages::doctor::Finding;
+use jpki_pkcs11::pinentry::{self, Pinentry};
 use jpki_pkcs11::vendor::VERSION_TEXT;
 use serde_json::json;
 
@@ -133,7 +135,15 @@ pub(crate) fn check(context: &Context, report: &mut Report) -> Option<PathBuf> {
         };
         report.message("configuration", Severity::Todo, &message, json!({}));
     }
-    if context.complaints.is_empty() {
+    let config = &context.config;
+    let pinentry = Pinentry::new(config.pinentry_program.clone(), config.pin_entry_timeout);
+    let no_dialog = config.pin_entry == PinEntry::Dialog && !pinentry.is_installed();
+    if no_dialog {
+        let reason = pinentry::Error::NotFound.to_string();
+        let message = Message::NoDialog { reason };
+        report.message("configuration", Severity::Todo, &message, json!({}));
+    }
+    if context.complaints.is_empty() && !no_dialog {
         report.add(
             "configuration",
             Severity::Ok,
