@@ -469,6 +469,7 @@ fn is_sickness(error: &Error) -> bool {
                 | T::Removed
                 | T::NoReader
                 | T::NoService(_)
+                | T::NoDescriptor
                 | T::NotAuthorised
                 | T::Cancelled
         )

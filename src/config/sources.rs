@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::diagnostic::Problem;
 use super::keys::VARIABLE_PREFIX;
 use super::program::program_name;
+use crate::platform::is_privileged;
 
 /// All that a configuration is made of. Tests make their own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,44 +72,6 @@ fn user_file(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
     Some(base.join(FOLDER).join(FILE))
 }
 
-/// Does this process have rights that its caller does not have (set-uid, set-gid, file
-/// capabilities)?
-fn is_privileged() -> bool {
-    use rustix::process::{getegid, geteuid, getgid, getuid};
-    if getuid() != geteuid() || getgid() != getegid() {
-        return true;
-    }
-    // The kernel's own word knows capabilities too, and stays true after a program has given up
-    // its rights.
-    match fs::read("/proc/self/auxv") {
-        Ok(vector) => secure_in(&vector).unwrap_or(false),
-        // The process hides its memory: so do privileged ones, and OpenSSH's.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => has_capabilities(),
-        Err(_) => false,
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn has_capabilities() -> bool {
-    rustix::thread::capabilities(None).is_ok_and(|sets| !sets.permitted.is_empty())
-}
-
-/// Other systems have no `/proc/self/auxv` that could be hidden: should one, be careful.
-#[cfg(not(target_os = "linux"))]
-fn has_capabilities() -> bool {
-    true
-}
-
-/// Looks for `AT_SECURE` in an auxiliary vector: pairs of native words, type and value.
-pub(super) fn secure_in(vector: &[u8]) -> Option<bool> {
-    const WORD: usize = size_of::<usize>();
-    let word = |bytes: &[u8]| Some(usize::from_ne_bytes(bytes.try_into().ok()?));
-    vector.chunks_exact(2 * WORD).find_map(|pair| {
-        let (kind, value) = pair.split_at_checked(WORD)?;
-        (word(kind)? == AT_SECURE).then_some(word(value)? != 0)
-    })
-}
-
 /// The text of a configuration file. `Ok(None)`: there is none.
 pub(super) fn read(path: &Path) -> Result<Option<String>, Problem> {
     // Asked before it is opened, since opening a device can do something, and once more of the open
@@ -159,5 +122,3 @@ const SYSTEM_FOLDER: &str = "/etc/jpki-pkcs11";
 const FOLDER: &str = "jpki-pkcs11";
 const FILE: &str = "config.toml";
 const LARGEST_FILE: u64 = 1024 * 1024;
-/// linux/auxvec.h.
-const AT_SECURE: usize = 23;

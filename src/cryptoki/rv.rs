@@ -183,9 +183,12 @@ impl Error {
             Error::Card(C::Pcsc(cause)) => match cause {
                 T::NoCard => Rv::TokenNotPresent,
                 T::Removed | T::NoReader => Rv::DeviceRemoved,
-                T::NoService(_) | T::NotAuthorised | T::Failed(_) | T::Busy | T::Stuck => {
-                    Rv::DeviceError
-                }
+                T::NoService(_)
+                | T::NoDescriptor
+                | T::NotAuthorised
+                | T::Failed(_)
+                | T::Busy
+                | T::Stuck => Rv::DeviceError,
                 T::Cancelled => Rv::CryptokiNotInitialized,
             },
             Error::Card(cause) => match cause {

@@ -134,6 +134,7 @@ impl Module {
         }
         let message = match &error {
             PcscError::NotAuthorised => Message::NotAuthorised,
+            PcscError::NoDescriptor => Message::NoDescriptor,
             PcscError::NoService(reason) => Message::PcscdNotRunning {
                 reason: reason.clone(),
             },

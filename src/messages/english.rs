@@ -88,6 +88,11 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
             "It is not running, so no card reader can be seen. Once it runs, everything works by itself.",
             "Run `sudo systemctl enable --now pcscd.socket`. If it is not installed, run `sudo apt install pcscd` first.",
         ],
+        Message::NoDescriptor => [
+            "This program has as many files open as it may, so the smart card service cannot be reached.",
+            "Neither the service nor the reader is at fault.",
+            "Close files or connections in the program, or raise the limit (`ulimit -n`) and start it again.",
+        ],
         Message::NotAuthorised => [
             "The use of the card reader is not allowed (polkit).",
             "The reader is not broken; this user lacks the permission. It happens over SSH and for users without a session on the screen.",

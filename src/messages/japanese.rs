@@ -88,6 +88,11 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
             "pcscd が動いていないため、ICカードリーダーが見えません。動き出せば、自動的に使えるようになります。",
             "`sudo systemctl enable --now pcscd.socket` を実行してください。インストールされていないときは、先に `sudo apt install pcscd` を実行してください。",
         ],
+        Message::NoDescriptor => [
+            "このプログラムで開けるファイルの数が上限に達しているため、スマートカードのサービスに接続できません。",
+            "サービスやリーダーの故障ではありません。",
+            "プログラムで開いているファイルや接続を減らすか、上限（`ulimit -n`）を上げて、プログラムを起動し直してください。",
+        ],
         Message::NotAuthorised => [
             "ICカードリーダーの使用が許可されていません（polkit）。",
             "リーダーの故障ではなく、権限の問題です。SSHで接続しているときや、画面にログインしていないユーザーで使うときに起こります。",

@@ -85,6 +85,8 @@ pub enum Message {
         /// In the words of the PC/SC library.
         reason: String,
     },
+    /// The program has no file descriptor left to reach pcscd with.
+    NoDescriptor,
     /// polkit does not let this user use the reader.
     NotAuthorised,
     /// There is no reader.
@@ -201,6 +203,7 @@ impl Message {
             Message::CardStaysOpen => "card-stays-open",
             Message::PcscdNotInstalled => "pcscd-not-installed",
             Message::PcscdNotRunning { .. } => "pcscd-not-running",
+            Message::NoDescriptor => "no-descriptor",
             Message::NotAuthorised => "not-authorised",
             Message::NoReader => "no-reader",
             Message::ReaderGone { .. } => "reader-gone",
@@ -288,6 +291,7 @@ impl Message {
             | Message::CannotUnblock
             | Message::CardStaysOpen
             | Message::PcscdNotInstalled
+            | Message::NoDescriptor
             | Message::NotAuthorised
             | Message::NoReader
             | Message::SignatureCertificateMayBeVoid

@@ -19,6 +19,7 @@ pub(super) fn all() -> Vec<Message> {
         Message::NoDialog {
             reason: "REASON".to_owned(),
         },
+        Message::NoDescriptor,
         Message::NotAuthorised,
         Message::NoReader,
         Message::ReaderGone { reader: reader() },
@@ -112,10 +113,11 @@ fn place(message: &Message) -> usize {
         Message::NewPinRefused { .. } => 30,
         Message::CardStaysOpen => 31,
         Message::NoDialog { .. } => 32,
+        Message::NoDescriptor => 33,
     }
 }
 
-const COUNT: usize = 33;
+const COUNT: usize = 34;
 
 /// The `{places}` of a template.
 fn places(template: &str) -> Vec<String> {

@@ -25,6 +25,9 @@ pub enum Error {
     /// pcscd is not installed, not running, or went away.
     #[error("the PC/SC service is not there ({0})")]
     NoService(String),
+    /// The program has no file descriptor left to reach the service with.
+    #[error("no file descriptor is left")]
+    NoDescriptor,
     /// polkit (or its like) does not let this user use the reader.
     #[error("access to the reader is not allowed")]
     NotAuthorised,

@@ -16,6 +16,7 @@ use super::{
     Abilities, Cancel, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport,
     Watch,
 };
+use crate::platform::{has_no_descriptor_left, is_privileged};
 
 /// How long a card that somebody else has just powered off may refuse to be connected. pcscd 1.9 was
 /// measured to need up to 0.7 s (docs/pcscd.md).
@@ -26,6 +27,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Room for the longest answer that is asked for: a certificate. A card that does not keep to it is an error.
 const RECEIVE_ROOM: usize = 4096 + 2;
+
+/// Names the socket of pcscd in place of the usual one (docs/pcscd.md).
+const SOCKET_VARIABLE: &str = "PCSCLITE_CSOCK_NAME";
 
 /// The system's PC/SC service. Its calls have no time limit; [`super::Bounded`] gives them one.
 #[derive(Default)]
@@ -394,9 +398,17 @@ struct Client {
 }
 
 impl Client {
-    fn establish() -> Result<Client, pcsc::Error> {
+    fn establish() -> Result<Client, Error> {
+        if std::env::var_os(SOCKET_VARIABLE).is_some() && is_privileged() {
+            // libpcsclite would follow it: the caller could put a service of its own below a program with more rights.
+            return Err(Error::NoService(format!("{SOCKET_VARIABLE} is set")));
+        }
         let _alone = CONTEXTS.lock();
-        let context = Context::establish(Scope::User)?;
+        let context =
+            Context::establish(Scope::User).map_err(|error| match has_no_descriptor_left() {
+                true => Error::NoDescriptor,
+                false => error.into(),
+            })?;
         Ok(Client {
             context: Some(context),
         })

@@ -190,6 +190,34 @@ static void has_few_descriptors(void)
     expect("C_Login", p11->C_Login(handle, CKU_USER, NULL, 0), CKR_OK);
 }
 
+/* No descriptor is left for pcscd; then there are some again. */
+static void runs_out_of_descriptors(void)
+{
+    struct rlimit before, few;
+    CK_ULONG count = 1;
+    expect("C_Finalize", p11->C_Finalize(NULL), CKR_OK);
+    getrlimit(RLIMIT_NOFILE, &before);
+    few = before;
+    few.rlim_cur = 3;
+    setrlimit(RLIMIT_NOFILE, &few);
+    expect("C_Initialize", p11->C_Initialize(NULL), CKR_OK);
+    expect("C_GetSlotList", p11->C_GetSlotList(CK_FALSE, NULL, &count), CKR_OK);
+    setrlimit(RLIMIT_NOFILE, &before);
+    if (count != 0) {
+        printf("%lu slots without a descriptor\n", count);
+        exit(1);
+    }
+    session();
+}
+
+/* The slots that are seen are printed. */
+static void counts_slots(void)
+{
+    CK_ULONG count = 0;
+    expect("C_GetSlotList", p11->C_GetSlotList(CK_FALSE, NULL, &count), CKR_OK);
+    printf("%lu slots\n", count);
+}
+
 static void enters_an_empty_pin_often(void)
 {
     enters_an_empty_pin(2000);
@@ -213,6 +241,8 @@ static const struct {
     { "timer", is_interrupted },
     { "no-streams", has_no_standard_streams },
     { "few-descriptors", has_few_descriptors },
+    { "no-descriptors", runs_out_of_descriptors },
+    { "slots", counts_slots },
     { "none", does_nothing },
 };
 

@@ -183,7 +183,7 @@ pub(crate) fn explain(error: &card::Error, reader: &str, role: Option<Role>) -> 
         C::Pcsc(T::NoCard) => Message::NoCard { reader },
         C::Pcsc(T::NoReader) => Message::ReaderGone { reader },
         C::Pcsc(T::Busy | T::Stuck) => Message::CardBusy { reader },
-        C::Pcsc(T::NoService(_) | T::NotAuthorised) => match error {
+        C::Pcsc(T::NoService(_) | T::NoDescriptor | T::NotAuthorised) => match error {
             C::Pcsc(cause) => service::message(cause),
             _ => Message::CardMoved { reader },
         },

@@ -57,6 +57,7 @@ pub(crate) fn check(report: &mut Report) -> Option<Readers> {
 pub(crate) fn message(error: &Error) -> Message {
     match error {
         Error::NotAuthorised => Message::NotAuthorised,
+        Error::NoDescriptor => Message::NoDescriptor,
         _ if program().is_none() => Message::PcscdNotInstalled,
         Error::NoService(reason) => Message::PcscdNotRunning {
             reason: reason.clone(),

@@ -96,7 +96,7 @@ fn a_privileged_process_takes_nothing_from_its_caller() {
 
 #[test]
 fn the_kernels_word_is_read() {
-    use super::super::sources::secure_in;
+    use crate::platform::secure_in;
     let vector = |pairs: &[(usize, usize)]| -> Vec<u8> {
         let words = pairs.iter().flat_map(|(kind, value)| [*kind, *value]);
         words.flat_map(usize::to_ne_bytes).collect()

@@ -12,5 +12,5 @@ fn loading_does_not_fail() {
 #[test]
 fn the_kernel_says_that_tests_have_no_rights_of_their_own() {
     let vector = fs::read("/proc/self/auxv").unwrap();
-    assert_eq!(sources::secure_in(&vector), Some(false));
+    assert_eq!(crate::platform::secure_in(&vector), Some(false));
 }
