@@ -322,6 +322,24 @@ impl JpkiCard {
         })
     }
 
+    /// As [`JpkiCard::change_pin`], with both PINs typed on the reader.
+    ///
+    /// # Errors
+    /// As [`JpkiCard::change_pin`], and [`Error::PadCancelled`], also when the reader cannot do it.
+    pub fn change_pin_on_pad(
+        &mut self,
+        role: Role,
+        last_try: LastTry,
+        keep_open: bool,
+    ) -> Result<(), Error> {
+        let codes = self.abilities.verify_pin.zip(self.abilities.modify_pin);
+        let (verify, modify) = codes.ok_or(Error::PadCancelled)?;
+        self.talk(keep_open, |talk| {
+            talk.select()?;
+            talk.change_on_pad(role, verify, modify, last_try)
+        })
+    }
+
     /// Random bytes from the card, at most [`MAX_CHALLENGE`] of them.
     ///
     /// # Errors

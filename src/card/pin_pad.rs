@@ -1,5 +1,5 @@
-//! The PIN pad of a reader: the block that has it ask for the authentication PIN, and what its answers mean (PC/SC
-//! part 10, 2.5 and 2.6.1). A pad has no letters, so the signature password cannot be typed on one.
+//! The PIN pad of a reader: the blocks that have it ask for the authentication PIN, and what its answers mean (PC/SC
+//! part 10, 2.5, 2.6.1 and 2.6.3). A pad has no letters, so the signature password cannot be typed on one.
 
 use super::apdu::{Response, StatusWord};
 use super::error::Error;
@@ -10,15 +10,15 @@ const TIMEOUT: u8 = 20;
 /// Digits of the PIN, least and most. A pad that is asked for more lets five digits through, which cost a try.
 const DIGITS: u8 = 4;
 
+const UNITS_ARE_BYTES: u8 = 0x80;
+const ASCII: u8 = 0x02;
+const CONFIRMATION_KEY: u8 = 0x02;
+const JAPANESE: [u8; 2] = 0x0411_u16.to_le_bytes();
+
 /// `PIN_VERIFY_STRUCTURE` (part 10, 2.6.1.2) for VERIFY with this reference: ASCII digits from the first byte of the
 /// data on, exactly four, ended by the key that confirms.
 pub(super) fn verify_block(reference: u8) -> Vec<u8> {
-    const UNITS_ARE_BYTES: u8 = 0x80;
-    const ASCII: u8 = 0x02;
-    const CONFIRMATION_KEY: u8 = 0x02;
     const ONE_MESSAGE: u8 = 0x01;
-    const JAPANESE: [u8; 2] = 0x0411_u16.to_le_bytes();
-    let command = [0x00, 0x20, 0x00, reference, DIGITS, 0xFF, 0xFF, 0xFF, 0xFF];
     let [low, high] = JAPANESE;
     let mut block = vec![
         TIMEOUT,
@@ -41,9 +41,53 @@ pub(super) fn verify_block(reference: u8) -> Vec<u8> {
         0x00,
         0x00,
     ];
-    block.extend_from_slice(&9_u32.to_le_bytes());
-    block.extend_from_slice(&command);
+    command(&mut block, [0x00, 0x20, 0x00, reference]);
     block
+}
+
+/// `PIN_MODIFY_STRUCTURE` (part 10, 2.6.3.2) for CHANGE REFERENCE DATA with this reference, the new PIN alone: it is
+/// typed twice and compared by the reader.
+pub(super) fn modify_block(reference: u8) -> Vec<u8> {
+    const CONFIRM_NEW: u8 = 0x01;
+    const TWO_MESSAGES: u8 = 0x02;
+    let [low, high] = JAPANESE;
+    let mut block = vec![
+        TIMEOUT,
+        TIMEOUT,
+        UNITS_ARE_BYTES | ASCII,
+        DIGITS,
+        // The length of the PIN is not written into the command.
+        0x00,
+        // Where the old and the new PIN stand in the data: there is no old one.
+        0x00,
+        0x00,
+        // wPINMaxExtraDigit, least significant byte first: most, least.
+        DIGITS,
+        DIGITS,
+        CONFIRM_NEW,
+        CONFIRMATION_KEY,
+        TWO_MESSAGES,
+        low,
+        high,
+        // The messages of the reader: enter the new PIN, confirm it.
+        0x01,
+        0x02,
+        0x00,
+        // bTeoPrologue, for T=1 alone.
+        0x00,
+        0x00,
+        0x00,
+    ];
+    command(&mut block, [0x00, 0x24, 0x01, reference]);
+    block
+}
+
+/// The command at the end of a block, with room for the PIN.
+fn command(block: &mut Vec<u8>, header: [u8; 4]) {
+    let command = [&header[..], &[DIGITS], &[0xFF; DIGITS as usize]].concat();
+    let length = u32::try_from(command.len()).unwrap_or_default();
+    block.extend_from_slice(&length.to_le_bytes());
+    block.extend_from_slice(&command);
 }
 
 /// The card's answer; an error when the pad sent nothing to it.
@@ -67,6 +111,15 @@ mod tests {
         assert_eq!(block[5..7], [4, 4]);
         assert_eq!(block[15..19], [9, 0, 0, 0]);
         assert_eq!(block[19..], [0, 0x20, 0, 0x98, 4, 0xFF, 0xFF, 0xFF, 0xFF]);
+    }
+
+    #[test]
+    fn block_for_a_new_pin_has_it_typed_twice() {
+        let block = modify_block(0x80);
+        assert_eq!(block.len(), 24 + 9);
+        assert_eq!(block[7..10], [4, 4, 1]);
+        assert_eq!(block[20..24], [9, 0, 0, 0]);
+        assert_eq!(block[24..], [0, 0x24, 1, 0x80, 4, 0xFF, 0xFF, 0xFF, 0xFF]);
     }
 
     #[test]

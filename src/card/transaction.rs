@@ -343,16 +343,50 @@ impl<'a> Transaction<'a> {
         new: &Pin,
         last_try: LastTry,
     ) -> Result<(), Error> {
-        self.verify_by(
-            role,
-            Entry::Pin(old),
-            Origin::Typed(last_try),
-            Addressing::Long,
-        )?;
+        self.change_by(role, Entry::Pin(old), Entry::Pin(new), last_try)
+    }
+
+    /// The same with both PINs typed on the reader. `verify`, `modify`: of [`crate::pcsc::Abilities`].
+    ///
+    /// # Errors
+    /// As [`Transaction::change`], and [`Error::PadCancelled`]: nothing was changed.
+    pub(super) fn change_on_pad(
+        &mut self,
+        role: Role,
+        verify: u32,
+        modify: u32,
+        last_try: LastTry,
+    ) -> Result<(), Error> {
+        self.change_by(role, Entry::Pad(verify), Entry::Pad(modify), last_try)
+    }
+
+    fn change_by(
+        &mut self,
+        role: Role,
+        old: Entry<'_>,
+        new: Entry<'_>,
+        last_try: LastTry,
+    ) -> Result<(), Error> {
+        self.verify_by(role, old, Origin::Typed(last_try), Addressing::Long)?;
         self.state.pins.of(role).current = false;
-        let command =
-            Command::change(reference(None), new).ok_or(Error::Malformed(ANOTHER_PROCESS))?;
-        match self.send(command).map_err(changing)?.status {
+        let response = match new {
+            Entry::Pin(new) => {
+                let command = Command::change(reference(None), new);
+                let command = command.ok_or(Error::Malformed(ANOTHER_PROCESS))?;
+                self.send(command).map_err(changing)?
+            }
+            Entry::Pad(code) => {
+                debug!("CHANGE REFERENCE DATA on the PIN pad");
+                let block = pin_pad::modify_block(reference(None));
+                let answer = self.exchange.control(code, &block);
+                let answer = answer.map_err(|error| changing(error.into()))?;
+                pin_pad::answer(answer).map_err(|error| match error {
+                    Error::PadCancelled => error,
+                    other => changing(other),
+                })?
+            }
+        };
+        match response.status {
             StatusWord::Ok => Ok(()),
             StatusWord::SecurityStatus => Err(Error::NotVerified),
             // What a card answers to a new PIN that it does not take has not been published.

@@ -220,10 +220,7 @@ impl Slot {
             Err(error) => {
                 self.tell_refusal(&error);
                 Err(match error {
-                    // The dialog has said so already, and has a limit of its own.
-                    card::Error::RefusedBefore if self.policy.dialog.is_none() => {
-                        with_patience(login, error.into())
-                    }
+                    card::Error::RefusedBefore => with_patience(login, error.into()),
                     sent => {
                         login.unsent = 0;
                         sent.into()
@@ -291,7 +288,7 @@ impl Slot {
         }
     }
 
-    /// `C_SetPIN`. Both PINs `None`: the dialog asks for them.
+    /// `C_SetPIN`. Both PINs `None`: the dialog or the reader asks for them.
     ///
     /// # Errors
     /// `CKR_PIN_INCORRECT` (old one), `CKR_PIN_LEN_RANGE` and `CKR_PIN_INVALID` (new one), `CKR_PIN_LOCKED`,
@@ -304,6 +301,7 @@ impl Slot {
     ) -> Result<()> {
         let (old, new) = match (old, new, self.policy.dialog.as_deref()) {
             (Some(old), Some(new), _) => (old, new),
+            (None, None, _) if self.has_pad(inserted) => return self.set_pin_on_pad(inserted),
             (None, None, Some(dialog)) => return self.set_pin_by_dialog(dialog, inserted),
             _ => return Err(Rv::ArgumentsBad.into()),
         };
@@ -338,6 +336,16 @@ impl Slot {
         self.ask_until_right(dialog, inserted, &request, cancelled, || Ok(()), attempt)
     }
 
+    fn set_pin_on_pad(&self, inserted: &Arc<Insertion>) -> Result<()> {
+        let mut login = self.lock(inserted);
+        let keep_open = matches!(login.key, KeyAccess::OnCard);
+        let last_try = self.policy.last_try;
+        let changed = self.reader.with_card(inserted, |card| {
+            card.change_pin_on_pad(self.role, last_try, keep_open)
+        });
+        self.after_change(&mut login, keep_open, changed)
+    }
+
     /// `new` is taken out when the login keeps it.
     fn change_pin(
         &self,
@@ -352,21 +360,32 @@ impl Slot {
         let changed = self.reader.with_card(inserted, |card| {
             card.change_pin(self.role, old, chosen, last_try, keep_open)
         });
-        if let Err(error) = changed {
-            self.tell_refusal(&error);
-            // A kept PIN that may be the old one must not be sent again; and a card that was left
-            // open is open no longer.
-            if keep_open || matches!(error, card::Error::ChangeUnclear(_)) {
-                self.clear(&mut login);
-            }
-            return Err(error.into());
-        }
-        login.epoch += 1;
+        self.after_change(&mut login, keep_open, changed)?;
         if let KeyAccess::Pin(kept) = &mut login.key
             && let Some(new) = new.take()
         {
             *kept = new;
         }
+        Ok(())
+    }
+
+    /// What a change of the PIN, or its failure, does to the login.
+    fn after_change(
+        &self,
+        login: &mut Login,
+        keep_open: bool,
+        changed: std::result::Result<(), card::Error>,
+    ) -> Result<()> {
+        if let Err(error) = changed {
+            self.tell_refusal(&error);
+            // A kept PIN that may be the old one must not be sent again; and a card that was left
+            // open is open no longer.
+            if keep_open || matches!(error, card::Error::ChangeUnclear(_)) {
+                self.clear(login);
+            }
+            return Err(error.into());
+        }
+        login.epoch += 1;
         Ok(())
     }
 }

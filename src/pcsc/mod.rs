@@ -136,6 +136,8 @@ pub struct Abilities {
     pub max_apdu_data: usize,
     /// The control code that has a PIN typed on the reader and verified by the card (VERIFY_PIN_DIRECT).
     pub verify_pin: Option<u32>,
+    /// The control code that has a new PIN typed on the reader, twice, and set by the card (MODIFY_PIN_DIRECT).
+    pub modify_pin: Option<u32>,
 }
 
 /// How a transaction leaves the card.

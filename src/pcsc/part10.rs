@@ -12,6 +12,9 @@ const MAX_APDU_DATA_SIZE: u8 = 10;
 /// The feature that has a PIN typed on the reader and verified by the card (part 10, 2.6.1).
 const FEATURE_VERIFY_PIN_DIRECT: u8 = 0x06;
 
+/// The feature that has a new PIN typed on the reader (part 10, 2.6.3).
+const FEATURE_MODIFY_PIN_DIRECT: u8 = 0x07;
+
 /// The control code of the request for properties, out of the list of features.
 pub(super) fn properties_request(features: &[u8]) -> Option<u32> {
     code(features, FEATURE_GET_TLV_PROPERTIES)
@@ -20,6 +23,11 @@ pub(super) fn properties_request(features: &[u8]) -> Option<u32> {
 /// The control code that has a PIN typed on the reader, out of the list of features.
 pub(super) fn verify_pin_request(features: &[u8]) -> Option<u32> {
     code(features, FEATURE_VERIFY_PIN_DIRECT)
+}
+
+/// The control code that has a new PIN typed on the reader, out of the list of features.
+pub(super) fn modify_pin_request(features: &[u8]) -> Option<u32> {
+    code(features, FEATURE_MODIFY_PIN_DIRECT)
 }
 
 fn code(features: &[u8], feature: u8) -> Option<u32> {
@@ -54,6 +62,7 @@ mod tests {
         let features = [0x06, 4, 0x42, 0, 0x0D, 0x06, 0x12, 4, 0x42, 0, 0x0D, 0x12];
         assert_eq!(properties_request(&features), Some(0x4200_0D12));
         assert_eq!(verify_pin_request(&features), Some(0x4200_0D06));
+        assert_eq!(modify_pin_request(&features), None);
         assert_eq!(properties_request(&features[..6]), None);
         for (properties, size) in [
             (&[10, 4, 0, 0, 1, 0][..], Some(65536)),

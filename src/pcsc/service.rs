@@ -266,6 +266,7 @@ impl Connection {
         let question = pcsc::ctl_code(part10::GET_FEATURE_REQUEST.into());
         let features = card.control(question, &[], &mut room).ok()?;
         let verify_pin = part10::verify_pin_request(features);
+        let modify_pin = part10::modify_pin_request(features);
         let max_apdu_data = part10::properties_request(features).and_then(|request| {
             let properties = card.control(request.into(), &[], &mut room).ok()?;
             part10::max_apdu_data(properties)
@@ -273,6 +274,7 @@ impl Connection {
         Some(Abilities {
             max_apdu_data: max_apdu_data.unwrap_or(0),
             verify_pin,
+            modify_pin,
         })
     }
 }

@@ -4,7 +4,8 @@
  * DEVICENAME /dev/null:0xPORT[:apdu=N][:lies][:pad=FILE]
  *   apdu=N    dwMaxAPDUDataSize (PC/SC part 10); up to 256, extended APDUs are refused
  *   lies      they are refused all the same
- *   pad=FILE  a PIN pad: each VERIFY_PIN_DIRECT types the next line of the file: digits, `cancel` or `timeout`
+ *   pad=FILE  a PIN pad: each VERIFY_PIN_DIRECT types the next line of the file: digits, `cancel` or `timeout`;
+ *             MODIFY_PIN_DIRECT the next two, for the new PIN and its repetition
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -208,30 +209,43 @@ static DWORD put_feature(unsigned char *place, unsigned char tag)
     return sizeof entry;
 }
 
-/* PIN_VERIFY_STRUCTURE, packed: the APDU begins at 19. The digits go where the PIN stands, from byte 5 on. */
-static RESPONSECODE type_pin(const unsigned char *block, DWORD length, unsigned char *answer, PDWORD got)
+/* The next line of the file. */
+static void next_line(char line[32])
 {
-    static const unsigned char cancelled[] = { 0x64, 0x01 }, timed_out[] = { 0x64, 0x00 };
-    unsigned char command[32];
-    char line[32] = "timeout";
     FILE *file = fopen(reader.pad, "r");
-    size_t digits;
-    long result;
+    strcpy(line, "timeout");
     for (int i = 0; file && i <= reader.typed; i++)
-        if (!fgets(line, sizeof line, file))
+        if (!fgets(line, 32, file))
             strcpy(line, "timeout");
     if (file)
         fclose(file);
     reader.typed++;
     line[strcspn(line, "\n")] = 0;
+}
+
+/* PIN_VERIFY_STRUCTURE or PIN_MODIFY_STRUCTURE, packed: wPINMaxExtraDigit (most, then least) at `limits`, the APDU at
+ * `apdu`. The digits go where the PIN stands, from byte 5 of the APDU on. */
+static RESPONSECODE type_pin(const unsigned char *block, DWORD length, int limits, int apdu, int twice,
+                             unsigned char *answer, PDWORD got)
+{
+    static const unsigned char cancelled[] = { 0x64, 0x01 }, timed_out[] = { 0x64, 0x00 }, differ[] = { 0x64, 0x02 };
+    unsigned char command[32];
+    char line[32], again[32];
+    size_t digits;
+    long result;
+    next_line(line);
     digits = strlen(line);
     *got = 2;
     if (!strcmp(line, "cancel"))
         return memcpy(answer, cancelled, 2), IFD_SUCCESS;
-    /* wPINMaxExtraDigit: least in the high byte, most in the low one. */
-    if (!strcmp(line, "timeout") || length < 24 || digits < block[6] || digits > block[5])
+    if (!strcmp(line, "timeout") || length < (DWORD)apdu + 5 || digits < block[limits + 1] || digits > block[limits])
         return memcpy(answer, timed_out, 2), IFD_SUCCESS;
-    memcpy(command, block + 19, 4);
+    if (twice) {
+        next_line(again);
+        if (strcmp(line, again))
+            return memcpy(answer, differ, 2), IFD_SUCCESS;
+    }
+    memcpy(command, block + apdu, 4);
     command[4] = digits;
     memcpy(command + 5, line, digits);
     result = talk(command, 5 + digits, answer, 258);
@@ -244,11 +258,13 @@ RESPONSECODE IFDHControl(DWORD lun, DWORD code, PUCHAR in, DWORD in_length, PUCH
 {
     (void)lun;
     *got = 0;
-    if (code == CM_IOCTL_GET_FEATURE_REQUEST && room >= 12) {
+    if (code == CM_IOCTL_GET_FEATURE_REQUEST && room >= 18) {
         if (reader.most)
             *got += put_feature(out + *got, FEATURE_GET_TLV_PROPERTIES);
-        if (*reader.pad)
+        if (*reader.pad) {
             *got += put_feature(out + *got, FEATURE_VERIFY_PIN_DIRECT);
+            *got += put_feature(out + *got, FEATURE_MODIFY_PIN_DIRECT);
+        }
         return IFD_SUCCESS;
     }
     if (code == SCARD_CTL_CODE(2000 + FEATURE_GET_TLV_PROPERTIES) && reader.most && room >= 6) {
@@ -259,7 +275,9 @@ RESPONSECODE IFDHControl(DWORD lun, DWORD code, PUCHAR in, DWORD in_length, PUCH
         return IFD_SUCCESS;
     }
     if (code == SCARD_CTL_CODE(2000 + FEATURE_VERIFY_PIN_DIRECT) && *reader.pad && room >= 258)
-        return type_pin(in, in_length, out, got);
+        return type_pin(in, in_length, 5, 19, 0, out, got);
+    if (code == SCARD_CTL_CODE(2000 + FEATURE_MODIFY_PIN_DIRECT) && *reader.pad && room >= 258)
+        return type_pin(in, in_length, 7, 24, 1, out, got);
     return IFD_ERROR_NOT_SUPPORTED;
 }
 
