@@ -16,6 +16,7 @@ pub mod reader;
 mod readers;
 mod state;
 mod transaction;
+mod verify;
 
 pub use error::Error;
 pub use insertion::Insertion;
