@@ -93,6 +93,12 @@ class Neighbour:
         """One wrong VERIFY of each PIN."""
         return self.transaction(JPKI, b"\x00\x20\x00\x98\x049876", b"\x00\x20\x00\x9B\x06WRONG9")
 
+    def changes(self, old, new):
+        """The authentication PIN: the old one is verified, the new one set, both on the selected EF."""
+        select = b"\x00\xA4\x02\x0C\x02\x00\x18"
+        answers = self.transaction(JPKI, select, b"\x00\x20\x00\x80\x04" + old, b"\x00\x24\x01\x80\x04" + new, OTHER)
+        assert answers[3] == b"\x90\x00", answers
+
     def resets(self):
         self.transaction(JPKI, disposition=RESET)
 

@@ -135,6 +135,35 @@ def neighbour(deed):
     return play
 
 
+def changed_elsewhere(victim, bystander, role):
+    """Three programs are logged in. Another one changes the PIN, and each of the three signs. A command takes as long as
+    with a real card: nobody changes a PIN within 50 ms of another program's VERIFY there (docs/login.md)."""
+    control("timing", "20,0,0")
+    module = victim.process.args[-1]
+    all_three = [victim, Victim(module), Victim(module)]
+    try:
+        for one in all_three:
+            while one is not victim and one.ask("open", role) != "CKR_OK":
+                time.sleep(0.2)
+            if one.ask("login", PINS[role]) != "CKR_OK":
+                return "no login", None
+        bystander.changes(PINS[role], b"4711")
+        signed = sum(one.ask("sign") == "CKR_OK" for one in all_three)
+    finally:
+        for one in all_three[1:]:
+            one.end()
+    return f"{signed} of 3 signed, {counters()['auth_tries']} of 3 tries left", None
+
+
+def kept_at_the_last_try(victim, bystander, role):
+    """A program is logged in; another one fails until one try is left; the first one signs."""
+    control("timing", "20,0,0")
+    victim.ask("login", PINS[role])
+    bystander.verifies_wrongly()
+    bystander.verifies_wrongly()
+    return f"{victim.ask('sign')}, {counters()['auth_tries']} of 3 tries left", None
+
+
 def swapped(how):
     def deed(_bystander):
         control(how, "other")
@@ -192,6 +221,12 @@ ROWS = [
         Row("resets the card", 0, neighbour(lambda it: it.resets()), "CKR_OK"),
         Row("takes its power", 0, neighbour(lambda it: it.unpowers()), "CKR_OK"),
         Row("any of these but the wrong PIN, all the time, 40 signatures", 0, meanwhile(disturb), "40 of 40"),
+    ]),
+    ("A PIN that another program changes, or fails at", [
+        Row("changed while three programs are logged in; each signs", 0, changed_elsewhere, "2 of 3 tries left",
+            card="last-3"),
+        Row("failed until one try is left; a program that is logged in signs", 0, kept_at_the_last_try, "1 of 3 tries left",
+            card="last-4"),
     ]),
     ("Another card between `C_SignInit` and `C_Sign`", [
         Row("in sight of pcscd", 0, swapped("swap"), "0 PINs"),
