@@ -15,18 +15,17 @@ const ASCII: u8 = 0x02;
 const CONFIRMATION_KEY: u8 = 0x02;
 const JAPANESE: [u8; 2] = 0x0411_u16.to_le_bytes();
 
+/// How both blocks begin: `bTimeOut`, `bTimeOut2`, `bmFormatString`, `bmPINBlockString` and `bmPINLengthFormat`. The length
+/// of the PIN is not written into the command.
+const PIN_FORMAT: [u8; 5] = [TIMEOUT, TIMEOUT, UNITS_ARE_BYTES | ASCII, DIGITS, 0x00];
+
 /// `PIN_VERIFY_STRUCTURE` (part 10, 2.6.1.2) for VERIFY with this reference: ASCII digits from the first byte of the
 /// data on, exactly four, ended by the key that confirms.
 pub(super) fn verify_block(reference: u8) -> Vec<u8> {
     const ONE_MESSAGE: u8 = 0x01;
     let [low, high] = JAPANESE;
-    let mut block = vec![
-        TIMEOUT,
-        TIMEOUT,
-        UNITS_ARE_BYTES | ASCII,
-        DIGITS,
-        // The length of the PIN is not written into the command.
-        0x00,
+    let mut block = PIN_FORMAT.to_vec();
+    block.extend_from_slice(&[
         // wPINMaxExtraDigit, least significant byte first: most, least.
         DIGITS,
         DIGITS,
@@ -40,7 +39,7 @@ pub(super) fn verify_block(reference: u8) -> Vec<u8> {
         0x00,
         0x00,
         0x00,
-    ];
+    ]);
     command(&mut block, [0x00, 0x20, 0x00, reference]);
     block
 }
@@ -51,13 +50,8 @@ pub(super) fn modify_block(reference: u8) -> Vec<u8> {
     const CONFIRM_NEW: u8 = 0x01;
     const TWO_MESSAGES: u8 = 0x02;
     let [low, high] = JAPANESE;
-    let mut block = vec![
-        TIMEOUT,
-        TIMEOUT,
-        UNITS_ARE_BYTES | ASCII,
-        DIGITS,
-        // The length of the PIN is not written into the command.
-        0x00,
+    let mut block = PIN_FORMAT.to_vec();
+    block.extend_from_slice(&[
         // Where the old and the new PIN stand in the data: there is no old one.
         0x00,
         0x00,
@@ -77,7 +71,7 @@ pub(super) fn modify_block(reference: u8) -> Vec<u8> {
         0x00,
         0x00,
         0x00,
-    ];
+    ]);
     command(&mut block, [0x00, 0x24, 0x01, reference]);
     block
 }
@@ -108,6 +102,7 @@ mod tests {
     fn block_asks_for_exactly_four_digits() {
         let block = verify_block(0x98);
         assert_eq!(block.len(), 19 + 9);
+        assert_eq!(block[..5], [20, 20, 0x82, 4, 0]);
         assert_eq!(block[5..7], [4, 4]);
         assert_eq!(block[15..19], [9, 0, 0, 0]);
         assert_eq!(block[19..], [0, 0x20, 0, 0x98, 4, 0xFF, 0xFF, 0xFF, 0xFF]);
@@ -117,6 +112,7 @@ mod tests {
     fn block_for_a_new_pin_has_it_typed_twice() {
         let block = modify_block(0x80);
         assert_eq!(block.len(), 24 + 9);
+        assert_eq!(block[..5], [20, 20, 0x82, 4, 0]);
         assert_eq!(block[7..10], [4, 4, 1]);
         assert_eq!(block[20..24], [9, 0, 0, 0]);
         assert_eq!(block[24..], [0, 0x24, 1, 0x80, 4, 0xFF, 0xFF, 0xFF, 0xFF]);
