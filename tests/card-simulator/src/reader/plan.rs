@@ -30,6 +30,8 @@ pub enum Misbehaviour {
     AnswerAfter(Vec<u8>),
     /// The command is executed; of the answer one byte arrives.
     OneByte,
+    /// The last byte of data in the answer is inverted.
+    LastByteWrong,
     /// The command is executed; an answer of 0 bytes arrives. (vpcd drops the card then.)
     Empty,
     /// The command is executed; half of the answer arrives.
@@ -67,6 +69,7 @@ impl Misbehaviour {
         "6f00",
         "6e00",
         "one-byte",
+        "last-byte-wrong",
         "empty",
         "truncated",
         "random",
@@ -101,6 +104,7 @@ impl Misbehaviour {
             ("6f00", None) => Some(Self::AnswerInstead(vec![0x6F, 0x00])),
             ("6e00", None) => Some(Self::AnswerInstead(vec![0x6E, 0x00])),
             ("one-byte", None) => Some(Self::OneByte),
+            ("last-byte-wrong", None) => Some(Self::LastByteWrong),
             ("empty", None) => Some(Self::Empty),
             ("truncated", None) => Some(Self::Truncated),
             ("random", None) => Some(Self::Random),
@@ -129,6 +133,13 @@ impl Misbehaviour {
         match self {
             Self::AnswerInstead(bytes) | Self::AnswerAfter(bytes) => answer.clone_from(bytes),
             Self::OneByte => answer.truncate(1),
+            Self::LastByteWrong => {
+                // The last byte of data: two of status follow it.
+                let last = answer.len().checked_sub(3);
+                if let Some(byte) = last.and_then(|last| answer.get_mut(last)) {
+                    *byte ^= 0xFF;
+                }
+            }
             Self::Empty => answer.clear(),
             Self::Truncated => answer.truncate(answer.len() / 2),
             Self::Random => {
