@@ -1,14 +1,19 @@
 //! What we need out of an X.509 certificate, through `x509-cert`, `der` and `rsa`. Public-key arithmetic only.
 
-use der::{DateTime, Decode, Encode};
+use der::asn1::{BitStringRef, ObjectIdentifier};
+use der::{DateTime, Decode, Encode, Header, Reader, SliceReader};
 use rsa::pkcs8::DecodePublicKey;
 use rsa::traits::PublicKeyParts;
 use rsa::{BoxedUint, Pkcs1v15Sign, Pss, PublicKey};
 use sha2::{Digest, Sha256};
 use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::spki::AlgorithmIdentifierRef;
 
 use super::Error;
 use super::files::{PSS_SALT, Scheme};
+
+/// `sha256WithRSAEncryption` (RFC 8017, appendix C).
+const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
 
 /// A certificate that was read whole from a card and parses to its last byte.
 #[derive(Debug, Clone)]
@@ -100,6 +105,28 @@ impl Certificate {
     /// Bytes of a signature with this key.
     pub fn signature_length(&self) -> usize {
         self.public_key.size()
+    }
+
+    /// Does it bear the signature of that authority? Of itself, when it is a root. `None`: it is signed by an
+    /// algorithm that no JPKI authority has used (docs/card.md, 2.2: SHA-256 with RSA).
+    pub fn is_signed_by(&self, authority: &Certificate) -> Option<bool> {
+        let (content, algorithm, signature) = self.signed_parts().ok()?;
+        (algorithm == SHA256_WITH_RSA).then(|| {
+            let padding = Pkcs1v15Sign::new::<Sha256>();
+            let digest = Sha256::digest(content);
+            let verified = authority.public_key.verify(padding, &digest, signature);
+            verified.is_ok()
+        })
+    }
+
+    /// What the authority has signed, with which algorithm, and its signature (RFC 5280, 4.1.1).
+    fn signed_parts(&self) -> der::Result<(&[u8], ObjectIdentifier, &[u8])> {
+        let mut reader = SliceReader::new(&self.der)?;
+        Header::decode(&mut reader)?;
+        let content = reader.tlv_bytes()?;
+        let algorithm = AlgorithmIdentifierRef::decode(&mut reader)?;
+        let signature = BitStringRef::decode(&mut reader)?;
+        Ok((content, algorithm.oid, signature.raw_bytes()))
     }
 
     /// Is this the key's signature over that input of the card, padded in that way?

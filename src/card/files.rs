@@ -113,7 +113,7 @@ impl FileId {
 }
 
 /// The four certificate files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CertificateFile {
     /// 利用者証明用証明書.
     Authentication,
@@ -141,6 +141,15 @@ impl CertificateFile {
             CertificateFile::SignatureAuthority => FileId(0x02),
             CertificateFile::Authentication => FileId(0x0A),
             CertificateFile::AuthenticationAuthority => FileId(0x0B),
+        }
+    }
+
+    /// The certificate of the authority that signed it; of a root, which signed itself, `None`.
+    pub const fn authority(self) -> Option<CertificateFile> {
+        match self {
+            CertificateFile::Authentication => Some(CertificateFile::AuthenticationAuthority),
+            CertificateFile::Signature => Some(CertificateFile::SignatureAuthority),
+            CertificateFile::AuthenticationAuthority | CertificateFile::SignatureAuthority => None,
         }
     }
 

@@ -97,7 +97,12 @@ impl JpkiCard {
             talk.select()?;
             let file = FileId::certificate_of(Role::Authentication);
             let certificate = match talk.read_der_or_known(file, known) {
-                Ok(der) => Shown::Open(Box::new(Certificate::parse(der)?)),
+                Ok(der) => {
+                    let certificate = Certificate::parse(der)?;
+                    let file = CertificateFile::Authentication;
+                    talk.state.certificates.insert(file, certificate.clone());
+                    Shown::Open(Box::new(certificate))
+                }
                 Err(Error::NotVerified) => Shown::Locked,
                 Err(Error::FileAbsent) => Shown::Absent,
                 Err(other) => return Err(other),
@@ -234,7 +239,7 @@ impl JpkiCard {
             talk.select()?;
             unlock(talk, role, access, abilities)?;
             // The login is good whatever comes of the certificate.
-            Ok(read.map(|file| talk.read_der(file.id()).and_then(Certificate::parse)))
+            Ok(read.map(|file| talk.read_certificate(file)))
         })
     }
 
@@ -267,7 +272,7 @@ impl JpkiCard {
                 if let Some(access) = access {
                     unlock(talk, file.role(), access, abilities)?;
                 }
-                talk.read_der(file.id()).and_then(Certificate::parse)
+                talk.read_certificate(file)
             })
         };
         match read() {
@@ -294,13 +299,20 @@ impl JpkiCard {
         certificate: &Certificate,
     ) -> Result<Vec<u8>, Error> {
         let abilities = self.abilities;
-        let signature = self.talk(matches!(access, Access::Open), |talk| {
+        self.talk(matches!(access, Access::Open), |talk| {
             talk.select()?;
             unlock(talk, role, access, abilities)?;
-            talk.sign(role, scheme, input)
-        })?;
-        certificate.check(scheme, input, &signature)?;
-        Ok(signature)
+            let signature = talk.sign(role, scheme, input)?;
+            match certificate.check(scheme, input, &signature) {
+                // One of both is torn. While the file can be read, it tells which.
+                Err(Error::SignatureWrong)
+                    if talk.reads_otherwise(role.certificate(), certificate) =>
+                {
+                    Err(Error::AnotherCard)
+                }
+                checked => checked.map(|()| signature),
+            }
+        })
     }
 
     /// Changes a PIN: verifies the old one and sets the new one.

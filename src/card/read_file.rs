@@ -1,11 +1,12 @@
 //! How a file is read: by its short identifier or after a SELECT, block by block, cut at the length that its content
 //! names.
 
-use log::info;
+use log::{info, warn};
 
 use super::apdu::{Command, Response, StatusWord};
+use super::certificate::Certificate;
 use super::error::Error;
-use super::files::{FileId, MAX_CERTIFICATE_LENGTH, READ_LENGTH};
+use super::files::{CertificateFile, FileId, MAX_CERTIFICATE_LENGTH, READ_LENGTH};
 use super::state::Addressing;
 use super::transaction::{Transaction, unexplained};
 
@@ -71,6 +72,63 @@ impl Transaction<'_> {
         }
         self.read_on(&mut bytes, length)?;
         Ok(bytes)
+    }
+
+    /// A certificate, compared with the other one that proves it when both are known. The authority is on the same
+    /// card, and no READ has a checksum of its own: what does not fit is read again, once. What the card says twice
+    /// is what the card holds.
+    ///
+    /// # Errors
+    /// [`Error::AnotherCard`]: the certificate that was read earlier was torn; the card is to be opened again.
+    pub(super) fn read_certificate(&mut self, file: CertificateFile) -> Result<Certificate, Error> {
+        let mut certificate = Certificate::parse(self.read_der(file.id())?)?;
+        if self.is_disproved(file, &certificate) {
+            info!("{file:?} does not fit its authority; it is read again");
+            certificate = Certificate::parse(self.read_der(file.id())?)?;
+        }
+        let earlier: Vec<CertificateFile> = self.state.certificates.keys().copied().collect();
+        for leaf in earlier
+            .into_iter()
+            .filter(|it| it.authority() == Some(file))
+        {
+            self.compare_again(leaf, &certificate)?;
+        }
+        self.state.certificates.insert(file, certificate.clone());
+        Ok(certificate)
+    }
+
+    /// Is it signed by another key than that of its authority, as far as that is known?
+    fn is_disproved(&self, file: CertificateFile, certificate: &Certificate) -> bool {
+        let authority = match file.authority() {
+            Some(authority) => self.state.certificates.get(&authority),
+            None => Some(certificate),
+        };
+        authority.is_some_and(|authority| certificate.is_signed_by(authority) == Some(false))
+    }
+
+    /// Looks whether a certificate that was read before its authority was read well.
+    fn compare_again(
+        &mut self,
+        leaf: CertificateFile,
+        authority: &Certificate,
+    ) -> Result<(), Error> {
+        let Some(before) = self.state.certificates.get(&leaf).cloned() else {
+            return Ok(());
+        };
+        if before.is_signed_by(authority) != Some(false) {
+            return Ok(());
+        }
+        if self.reads_otherwise(leaf, &before) {
+            return Err(Error::AnotherCard);
+        }
+        warn!("{leaf:?} is not signed by the authority on its card");
+        Ok(())
+    }
+
+    /// Does the card show another certificate in that file now? False where it shows none.
+    pub(super) fn reads_otherwise(&mut self, file: CertificateFile, before: &Certificate) -> bool {
+        self.read_der(file.id())
+            .is_ok_and(|now| now != before.der())
     }
 
     /// Reads on in the current file until so many bytes of it are there, and no more.

@@ -339,6 +339,10 @@ impl Reader {
         inserted.note(card);
         if let Err(error) = &result {
             held.unanswered = matches!(error, Error::Pcsc(pcsc::Error::Failed(_)));
+            if matches!(error, Error::AnotherCard) {
+                // What was read of it may be torn, behind a first block that is whole.
+                held.last_certificate.clear();
+            }
             self.react(error, card);
         }
         result.map_err(|error| match error {

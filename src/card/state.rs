@@ -1,8 +1,10 @@
 //! What is known of a card from one transaction to the next.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::files::{FileId, Role};
+use super::certificate::Certificate;
+use super::files::{CertificateFile, FileId, Role};
 use super::pin::{Pin, RejectedPins};
 use crate::config::LastTry;
 
@@ -107,6 +109,8 @@ pub(super) struct CardState {
     pub(super) pins: PinStates,
     /// The start of the authentication certificate, when the card shows it without a PIN.
     pub(super) identity: Option<Vec<u8>>,
+    /// The certificates as they were read last.
+    pub(super) certificates: BTreeMap<CertificateFile, Certificate>,
     /// Most bytes that one extended READ BINARY is asked for; up to 256: it is not used.
     pub(super) extended: usize,
     /// The JPKI application was selected once.

@@ -41,6 +41,7 @@ pub(crate) fn all() -> Vec<Fault> {
         answer(0x6C10),
         after(0x6C00),
         M::OneByte,
+        M::LastByteWrong,
         M::Empty,
         M::Truncated,
         M::Random,
@@ -128,6 +129,8 @@ impl Fault {
                 CKR_TOKEN_NOT_RECOGNIZED => verb.opens && self.denies(),
                 _ => false,
             },
+            // A damaged first block is that of another card.
+            Some(M::LastByteWrong) => matches!(code, CKR_DEVICE_ERROR | CKR_DEVICE_REMOVED),
             // It may look like any status word, if seldom.
             Some(M::Random) => matches!(
                 code,
