@@ -108,7 +108,7 @@ impl Certificate {
     }
 
     /// Does it bear the signature of that authority? Of itself, when it is a root. `None`: it is signed by an
-    /// algorithm that no JPKI authority has used (docs/card.md, 2.2: SHA-256 with RSA).
+    /// algorithm that no JPKI authority has used (docs/card.md, section 6: SHA-256 with RSA).
     pub fn is_signed_by(&self, authority: &Certificate) -> Option<bool> {
         let (content, algorithm, signature) = self.signed_parts().ok()?;
         (algorithm == SHA256_WITH_RSA).then(|| {

@@ -11,7 +11,7 @@ pub enum Error {
     /// It does not know the JPKI application.
     #[error("this is not a My Number card")]
     NotJpki,
-    /// It was reset, and is another card than before.
+    /// It was reset, and is another card than before; or what was read of it before was torn, so that it looks like one.
     #[error("this is another card than before")]
     AnotherCard,
     /// It was reset, and cannot be proved to be the card that was logged in to. The PIN was not sent.

@@ -113,7 +113,7 @@ impl FileId {
 }
 
 /// The four certificate files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CertificateFile {
     /// 利用者証明用証明書.
     Authentication,

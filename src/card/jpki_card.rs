@@ -97,12 +97,7 @@ impl JpkiCard {
             talk.select()?;
             let file = FileId::certificate_of(Role::Authentication);
             let certificate = match talk.read_der_or_known(file, known) {
-                Ok(der) => {
-                    let certificate = Certificate::parse(der)?;
-                    let file = CertificateFile::Authentication;
-                    talk.state.certificates.insert(file, certificate.clone());
-                    Shown::Open(Box::new(certificate))
-                }
+                Ok(der) => Shown::Open(Box::new(Certificate::parse(der)?)),
                 Err(Error::NotVerified) => Shown::Locked,
                 Err(Error::FileAbsent) => Shown::Absent,
                 Err(other) => return Err(other),
@@ -137,6 +132,9 @@ impl JpkiCard {
         if let Shown::Open(certificate) = &face.certificate {
             let start = certificate.der().len().min(READ_LENGTH);
             card.state.identity = certificate.der().get(..start).map(<[u8]>::to_vec);
+            let file = CertificateFile::Authentication;
+            let certificate = Certificate::clone(certificate);
+            card.state.certificates.insert(file, certificate);
         }
         Ok((card, face))
     }
@@ -289,7 +287,7 @@ impl JpkiCard {
     /// # Errors
     /// [`Error::NotVerified`], [`Error::KeptPinRefused`], [`Error::AnotherCard`], [`Error::Unproven`], [`Error::SchemeRefused`],
     /// [`Error::InputRefused`], [`Error::SignatureWrong`], [`Error::Pcsc`], [`Error::Unexplained`], [`Error::Malformed`].
-    /// Nothing is ever sent twice.
+    /// VERIFY and SIGN are never sent twice.
     pub fn sign(
         &mut self,
         role: Role,

@@ -86,11 +86,8 @@ impl Transaction<'_> {
             info!("{file:?} does not fit its authority; it is read again");
             certificate = Certificate::parse(self.read_der(file.id())?)?;
         }
-        let earlier: Vec<CertificateFile> = self.state.certificates.keys().copied().collect();
-        for leaf in earlier
-            .into_iter()
-            .filter(|it| it.authority() == Some(file))
-        {
+        let leaf = file.role().certificate();
+        if leaf != file {
             self.compare_again(leaf, &certificate)?;
         }
         self.state.certificates.insert(file, certificate.clone());
@@ -112,12 +109,11 @@ impl Transaction<'_> {
         leaf: CertificateFile,
         authority: &Certificate,
     ) -> Result<(), Error> {
-        let Some(before) = self.state.certificates.get(&leaf).cloned() else {
+        let before = self.state.certificates.get(&leaf);
+        let disproved = before.filter(|it| it.is_signed_by(authority) == Some(false));
+        let Some(before) = disproved.cloned() else {
             return Ok(());
         };
-        if before.is_signed_by(authority) != Some(false) {
-            return Ok(());
-        }
         if self.reads_otherwise(leaf, &before) {
             return Err(Error::AnotherCard);
         }

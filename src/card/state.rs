@@ -1,6 +1,6 @@
 //! What is known of a card from one transaction to the next.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Instant;
 
 use super::certificate::Certificate;
@@ -110,7 +110,7 @@ pub(super) struct CardState {
     /// The start of the authentication certificate, when the card shows it without a PIN.
     pub(super) identity: Option<Vec<u8>>,
     /// The certificates as they were read last.
-    pub(super) certificates: BTreeMap<CertificateFile, Certificate>,
+    pub(super) certificates: HashMap<CertificateFile, Certificate>,
     /// Most bytes that one extended READ BINARY is asked for; up to 256: it is not used.
     pub(super) extended: usize,
     /// The JPKI application was selected once.
