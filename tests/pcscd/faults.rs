@@ -19,6 +19,7 @@ const KINDS: &[&str] = &[
     "6f00",
     "6e00",
     "one-byte",
+    "last-byte-wrong",
     "truncated",
     "random",
     "oversized",

@@ -146,6 +146,9 @@ fn certificates_are_those_of_the_card() {
     for profile in [
         "plastic",
         "plastic,filler=ff",
+        // As a real card answers (docs/card.md, 2.2).
+        "plastic,filler=ff:3808",
+        "plastic,filler=00:3808",
         "plastic,warns-at-end,read-cap=100",
     ] {
         let fixture = Fixture::with(profile);

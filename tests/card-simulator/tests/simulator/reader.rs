@@ -155,7 +155,14 @@ fn false_answers() {
     expect(Misbehaviour::OneByte, "63", 2);
     expect(Misbehaviour::Empty, "", 2);
     expect(Misbehaviour::Truncated, "63", 2);
+    expect(Misbehaviour::LastByteWrong, "63C2", 2);
     expect(Misbehaviour::Delay(Duration::from_millis(1)), "63C2", 2);
+
+    let whole = reader.exchange(&bytes("00B08B0004")).unwrap();
+    reader.misbehave(1, Misbehaviour::LastByteWrong);
+    let mut damaged = reader.exchange(&bytes("00B08B0004")).unwrap();
+    damaged[3] ^= 0xFF;
+    assert_eq!(damaged, whole);
 
     reader.misbehave(1, Misbehaviour::Oversized);
     assert_eq!(reader.exchange(&bytes(JPKI)).unwrap().len(), 65_536);
