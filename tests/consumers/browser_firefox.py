@@ -172,8 +172,12 @@ class Browser:
 
     def dialogs(self):
         """The dialogs since then."""
-        return json.loads(self.chrome(
-            "return JSON.stringify(Cu.getGlobalForObject(Services).testDialogs.seen);"))
+        return self.read("return JSON.stringify(Cu.getGlobalForObject(Services).testDialogs.seen);")
+
+    def read(self, script):
+        """What a script that changes nothing gives as JSON. Marionette answers null, although the script
+        ran, where a dialog opens at that moment: then it is asked again."""
+        return json.loads(wait_for("an answer without a dialog", lambda: self.chrome(script)))
 
     def visit(self, url, until, seconds=40):
         """Opens a page and waits for the title to contain a text, or to be an error page."""
@@ -184,11 +188,11 @@ class Browser:
         return wait_for(f"{url} {until}", lambda: self._settled(url, until), seconds)
 
     def _settled(self, url, until):
-        state = json.loads(self.chrome("""
+        state = self.read("""
             const tab = gBrowser.selectedBrowser;
             return JSON.stringify({url: tab.currentURI.spec, title: tab.contentTitle,
                 error: tab.documentURI ? tab.documentURI.spec : "",
-                busy: tab.webProgress.isLoadingDocument});"""))
+                busy: tab.webProgress.isLoadingDocument});""")
         if state["busy"]:
             return None
         if state["error"].startswith("about:neterror") or state["error"].startswith("about:certerror"):
