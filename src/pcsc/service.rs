@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -16,7 +17,7 @@ use super::{
     Abilities, Cancel, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport,
     Watch,
 };
-use crate::platform::{has_no_descriptor_left, is_privileged};
+use crate::platform::{NotInherited, has_no_descriptor_left, is_privileged, not_inherited};
 
 /// How long a card that somebody else has just powered off may refuse to be connected. pcscd 1.9 was
 /// measured to need up to 0.7 s (docs/pcscd.md).
@@ -30,6 +31,9 @@ const RECEIVE_ROOM: usize = 4096 + 2;
 
 /// Names the socket of pcscd in place of the usual one (docs/pcscd.md).
 const SOCKET_VARIABLE: &str = "PCSCLITE_CSOCK_NAME";
+
+/// The last part of the usual one's path.
+const SOCKET_NAME: &str = "pcscd.comm";
 
 /// The system's PC/SC service. Its calls have no time limit; [`super::Bounded`] gives them one.
 #[derive(Default)]
@@ -397,22 +401,29 @@ static CONTEXTS: Mutex<()> = Mutex::new(());
 struct Client {
     /// `None` only while it is dropped.
     context: Option<Context>,
+    /// With the socket, a forked child would keep a transaction that its parent's death has to end.
+    _not_inherited: Option<NotInherited>,
 }
 
 impl Client {
     fn establish() -> Result<Client, Error> {
-        if std::env::var_os(SOCKET_VARIABLE).is_some() && is_privileged() {
+        let other = std::env::var_os(SOCKET_VARIABLE);
+        if other.is_some() && is_privileged() {
             // libpcsclite would follow it: the caller could put a service of its own below a program with more rights.
             return Err(Error::NoService(format!("{SOCKET_VARIABLE} is set")));
         }
         let _alone = CONTEXTS.lock();
-        let context =
-            Context::establish(Scope::User).map_err(|error| match has_no_descriptor_left() {
-                true => Error::NoDescriptor,
-                false => error.into(),
-            })?;
+        let is_pcscd = |path: &Path| {
+            path.ends_with(SOCKET_NAME) || other.as_deref().is_some_and(|it| path == it)
+        };
+        let (context, not_inherited) = not_inherited(|| Context::establish(Scope::User), is_pcscd);
+        let context = context.map_err(|error| match has_no_descriptor_left() {
+            true => Error::NoDescriptor,
+            false => error.into(),
+        })?;
         Ok(Client {
             context: Some(context),
+            _not_inherited: not_inherited,
         })
     }
 

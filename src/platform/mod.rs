@@ -4,6 +4,7 @@ mod descriptors;
 mod guarded_read;
 mod locked_page;
 mod no_cancellation;
+mod not_inherited;
 mod privileges;
 mod process_identity;
 mod quiet_write;
@@ -15,6 +16,7 @@ pub(crate) use descriptors::has_no_descriptor_left;
 pub(crate) use guarded_read::GuardedRead;
 pub(crate) use locked_page::LockedPage;
 pub(crate) use no_cancellation::NoCancellation;
+pub(crate) use not_inherited::{NotInherited, not_inherited};
 pub(crate) use privileges::is_privileged;
 #[cfg(test)]
 pub(crate) use privileges::secure_in;

@@ -1,5 +1,6 @@
 //! Several processes on the same cards, and many cycles in one.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -87,6 +88,65 @@ fn three_processes_use_both_tokens_at_once() {
         assert!(child.wait().unwrap().success());
     }
     assert_eq!(tries(), (3, 5));
+}
+
+/// A child without exec holds copies of its parent's sockets; pcscd ends a transaction when the last copy closes.
+#[test]
+#[ignore = "needs tests/pcscd/run"]
+fn killed_program_frees_the_reader_although_its_child_lives() {
+    let rig = Rig::new();
+    let session = rig.logged_in(AUTH);
+    let mut parent = Command::new(env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture"])
+        .arg("processes::parent_in_a_transaction")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(parent.stdout.take().unwrap());
+    let child = said
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.split_once("child ")?.1.trim().parse::<u32>().ok())
+        .expect("it begins a transaction and forks");
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let start = Instant::now();
+    let signed = rig.sign_well(session, AUTH);
+    let waited = start.elapsed();
+    let lived = fs::exists(format!("/proc/{child}")).unwrap();
+    println!(
+        "the reader is free {waited:?} after its user was killed; its child still lives: {lived}"
+    );
+    Command::new("kill")
+        .arg(child.to_string())
+        .status()
+        .unwrap();
+    assert_eq!((signed, lived), (Ok(()), true));
+    assert!(waited < Duration::from_secs(2), "{waited:?}");
+}
+
+/// The program that is killed. Its child does nothing for a while.
+#[test]
+#[ignore = "a part of killed_program_frees_the_reader_although_its_child_lives"]
+fn parent_in_a_transaction() {
+    let readers = pcsc_service().survey().unwrap();
+    let mut channels: Vec<_> = readers
+        .iter()
+        .filter_map(|reader| pcsc_service().connect(&reader.name).ok())
+        .collect();
+    let _transactions: Vec<_> = channels
+        .iter_mut()
+        .map(|channel| channel.begin(Duration::from_secs(1)).unwrap())
+        .collect();
+    // SAFETY: the child sleeps and leaves.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        thread::sleep(Duration::from_secs(30));
+        // SAFETY: ends the child at once.
+        unsafe { libc::_exit(0) };
+    }
+    println!("child {child}");
+    thread::sleep(Duration::from_secs(30));
 }
 
 /// One of the three: signs with both tokens for some seconds, logged in all the time.
