@@ -40,6 +40,11 @@ impl Command {
         self
     }
 
+    fn extended_le(self, length: u16) -> Command {
+        let [high, low] = length.to_be_bytes();
+        self.le(0).le(high).le(low)
+    }
+
     fn le(mut self, le: u8) -> Command {
         self.0.push(le);
         self
@@ -77,14 +82,15 @@ impl Command {
         Command::header(0x00, READ_BINARY, high & 0x7F, low).le(le(length))
     }
 
-    /// The same with an extended Le, for more than 256 bytes (docs/card.md, section 1).
+    /// [`Command::read_short`] with an extended Le, for more than 256 bytes (docs/card.md, section 1).
+    pub(super) fn read_short_extended(file: FileId, length: u16) -> Command {
+        Command::header(0x00, READ_BINARY, file.short(), 0x00).extended_le(length)
+    }
+
+    /// [`Command::read`] with an extended Le.
     pub(super) fn read_extended(offset: u16, length: u16) -> Command {
         let [high, low] = offset.to_be_bytes();
-        let [le_high, le_low] = length.to_be_bytes();
-        Command::header(0x00, READ_BINARY, high & 0x7F, low)
-            .le(0)
-            .le(le_high)
-            .le(le_low)
+        Command::header(0x00, READ_BINARY, high & 0x7F, low).extended_le(length)
     }
 
     /// VERIFY without data: how many tries are left? Costs none. Exactly four bytes: a fifth was

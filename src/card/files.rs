@@ -13,6 +13,9 @@ pub const ISSUER_SECURITY_DOMAIN_AID: [u8; 7] = [0xA0, 0x00, 0x00, 0x01, 0x51, 0
 /// The most that one READ BINARY gives (docs/card.md, 3.2).
 pub const READ_LENGTH: usize = 256;
 
+/// Bytes that hold most certificates, with little filler: those measured have 1574 to 1758 (docs/card.md, 2.2).
+pub(super) const USUAL_CERTIFICATE_LENGTH: usize = 1792;
+
 /// The most that a certificate can be. Known ones have 1301 to 1758 bytes (docs/card.md, 2.2); a header
 /// that claims more than this is nonsense.
 pub const MAX_CERTIFICATE_LENGTH: usize = 4096;

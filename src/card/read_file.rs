@@ -6,7 +6,9 @@ use log::{info, warn};
 use super::apdu::{Command, Response, StatusWord};
 use super::certificate::Certificate;
 use super::error::Error;
-use super::files::{CertificateFile, FileId, MAX_CERTIFICATE_LENGTH, READ_LENGTH};
+use super::files::{
+    CertificateFile, FileId, MAX_CERTIFICATE_LENGTH, READ_LENGTH, USUAL_CERTIFICATE_LENGTH,
+};
 use super::state::Addressing;
 use super::transaction::{Transaction, unexplained};
 
@@ -49,13 +51,19 @@ impl Transaction<'_> {
     }
 
     /// As [`Transaction::read_der`]. `known`: what the file held in an earlier insertion. The same first block is
-    /// the same certificate, because its serial number is in it: the rest is not read again.
+    /// the same certificate, because its serial number is in it: the rest is not read again. Where nothing is known,
+    /// and the reader can, all of it is asked for at once.
     pub(super) fn read_der_or_known(
         &mut self,
         file: FileId,
         known: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        let mut bytes = match self.read_start(file, READ_LENGTH) {
+        let whole = match known {
+            [] => self.read_whole(file)?,
+            _ => None,
+        };
+        let start = whole.map_or_else(|| self.read_start(file, READ_LENGTH), Ok);
+        let mut bytes = match start {
             Err(Error::FileAbsent) => {
                 self.prove_selected()?;
                 return Err(Error::FileAbsent);
@@ -150,26 +158,54 @@ impl Transaction<'_> {
 }
 
 impl Transaction<'_> {
-    /// Up to so many bytes of the current file in one answer, where the reader can. `None`: it cannot, or the card
-    /// refuses; then it is not tried again in this insertion, also when there is no answer at all.
+    /// The start of a file, mostly long enough for its certificate, in one answer. `None`: as [`Transaction::extended`],
+    /// or the card has no such short identifier.
+    fn read_whole(&mut self, file: FileId) -> Result<Option<Vec<u8>>, Error> {
+        if self.state.form.reading == Addressing::Long {
+            return Ok(None);
+        }
+        let read = |length| Command::read_short_extended(file, length);
+        let part = self.extended(USUAL_CERTIFICATE_LENGTH, read)?;
+        if part.is_some() {
+            self.state.form.reading = Addressing::Short;
+        }
+        Ok(part)
+    }
+
+    /// Up to so many bytes of the current file in one answer. `None`: as [`Transaction::extended`].
     fn read_extended(&mut self, offset: u16, length: usize) -> Result<Option<Vec<u8>>, Error> {
-        let most = std::mem::take(&mut self.state.extended);
+        self.extended(length, |length| Command::read_extended(offset, length))
+    }
+
+    /// A READ that asks for up to so many bytes, where the reader can. `None`: it cannot, or the card refuses; then
+    /// it is not tried again in this insertion, also when there is no answer at all. What the card says of the file
+    /// and not of the length leaves it as it is.
+    fn extended(
+        &mut self,
+        length: usize,
+        read: impl FnOnce(u16) -> Command,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let most = self.state.extended;
         let wanted = length.min(most);
         let Some(le) = u16::try_from(wanted).ok().filter(|_| wanted > READ_LENGTH) else {
             return Ok(None);
         };
-        let response = self.send(Command::read_extended(offset, le))?;
+        self.state.extended = 0;
+        let response = self.send(read(le))?;
         let status = response.status;
-        match data_of_read(response) {
-            Ok(part) if (1..=wanted).contains(&part.len()) => {
-                self.state.extended = most;
-                Ok(Some(part))
-            }
+        let answer = match data_of_read(response) {
+            Ok(part) if (1..=wanted).contains(&part.len()) => Ok(Some(part)),
+            Err(error @ Error::NotVerified) => Err(error),
+            Err(Error::FileAbsent) => Ok(None),
+            // The file is shorter, and the card gives nothing beyond its end.
+            _ if status == StatusWord::Other(0x6B00) => Ok(None),
             _ => {
                 info!("extended READ BINARY was answered {status:?}; short ones are used");
-                Ok(None)
+                return Ok(None);
             }
-        }
+        };
+        self.state.extended = most;
+        answer
     }
 }
 

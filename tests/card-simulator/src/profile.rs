@@ -83,6 +83,8 @@ pub struct Profile {
     pub read_refuses_above: u16,
     /// A READ BINARY that meets the end of the file answers 6282 and not 9000.
     pub warns_at_end: bool,
+    /// Is READ BINARY refused that asks for more than is left of the file?
+    pub refuses_crossing: bool,
     /// What follows the certificates in their EFs (section 2.2, unknown).
     pub filler: Filler,
     /// What an EF without certificate looks like.
@@ -192,6 +194,7 @@ impl Profile {
             read_cap: 256,
             read_refuses_above: 256,
             warns_at_end: false,
+            refuses_crossing: false,
             filler: Filler::None,
             absent_certificate: Absent::NoFile,
             presence_file: true,

@@ -45,6 +45,7 @@ fn every_kind_of_card_signs() {
         "plastic,filler=00",
         "plastic,read-cap=100,warns-at-end",
         "plastic,read-refuses-above=256,answers=t0",
+        "plastic,refuses-crossing",
         "plastic,first-command-fails",
         "plastic,failed-verify-clears",
         "plastic,query-tells-verified",

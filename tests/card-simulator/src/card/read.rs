@@ -43,6 +43,7 @@ impl Card {
             ),
         };
         let warns = self.profile.warns_at_end;
+        let refuses_crossing = self.profile.refuses_crossing;
         let (auth, sign) = (self.volatile.auth_verified, self.volatile.sign_verified);
         let file = match short {
             None => self.current_file()?,
@@ -60,6 +61,9 @@ impl Card {
         let Some(rest @ [_, ..]) = bytes.get(offset..) else {
             return Err(Status::PAST_END);
         };
+        if refuses_crossing && rest.len() < le {
+            return Err(Status::PAST_END);
+        }
         if le > refuses_above {
             return Err(Status::WRONG_LENGTH);
         }

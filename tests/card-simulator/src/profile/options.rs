@@ -77,6 +77,10 @@ impl Profile {
         ),
         ("warns-at-end", "6282 at the end of a file"),
         (
+            "refuses-crossing",
+            "6B00 to a READ BINARY of more than is left",
+        ),
+        (
             "filler=none|ff|00[:SIZE]",
             "what follows the certificates, up to SIZE (2048) bytes",
         ),
@@ -182,6 +186,7 @@ impl Profile {
             "read-cap" => self.read_cap = positive(value?)?,
             "read-refuses-above" => self.read_refuses_above = positive(value?)?,
             "warns-at-end" => self.warns_at_end = flag(value)?,
+            "refuses-crossing" => self.refuses_crossing = flag(value)?,
             "filler" => self.filler = filler(value?)?,
             "answers" => {
                 self.answers = match value? {

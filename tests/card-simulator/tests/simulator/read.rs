@@ -65,6 +65,10 @@ fn offsets_and_lengths() {
     let mut short = Desk::jpki("plastic,no-extended-reads");
     short.ask("00A4020C02 000A");
     assert_eq!(short.ask("00B0000000 0100"), "6700");
+    let mut within = Desk::jpki("plastic,refuses-crossing");
+    within.ask("00A4020C02 000A");
+    assert_eq!(within.ask("00B0000000 0000"), "6B00");
+    assert_eq!(within.ask("00B0000000 0100"), at(0, 256));
 }
 
 #[test]
