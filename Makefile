@@ -15,6 +15,7 @@ PACKAGES_DEMO = opensc openssl curl gnutls-bin libengine-pkcs11-openssl
 PACKAGES_TEST = g++ p11-kit libp11-kit-dev python3-venv shellcheck
 PACKAGES_DEB = dpkg-dev binutils
 PACKAGES_PRIVACY = strace
+PACKAGES_PHONE = adb iproute2 procps
 PACKAGES_BENCH = valgrind openssh-client openssh-server
 
 # p11-kit and those who load modules through it look in these places and nowhere else, whatever PREFIX says.
@@ -26,7 +27,7 @@ RELEASE = $(TARGET)/release
 MODULE = $(RELEASE)/libjpki_pkcs11.so
 # The simulator is not installed here: make deb has a package of it.
 MAN_PAGES = $(filter-out %/jpki-card-simulator.1,$(wildcard docs/man/*.[1578]))
-PAGES = docs/configuration.md docs/faq.md docs/faq.ja.md docs/privacy.md docs/privacy.ja.md docs/login.md
+PAGES = docs/configuration.md docs/faq.md docs/faq.ja.md docs/privacy.md docs/privacy.ja.md docs/login.md docs/phone.md docs/phone.ja.md
 MAN_PAGES_JA = $(wildcard docs/man/ja/*.[1578])
 
 .PHONY: all build demo test check deny advisories consumers bench bench-login deb dist install uninstall clean help
@@ -95,7 +96,7 @@ packages-demo: packages-build
 	@tests/install-missing $(PACKAGES_CARD) $(PACKAGES_DEMO)
 
 packages-checks: packages-build
-	@tests/install-missing $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_PRIVACY) $(PACKAGES_BENCH)
+	@tests/install-missing $(PACKAGES_CARD) $(PACKAGES_DEMO) $(PACKAGES_TEST) $(PACKAGES_DEB) $(PACKAGES_PRIVACY) $(PACKAGES_PHONE) $(PACKAGES_BENCH)
 
 packages-test: packages-checks
 	@tests/consumers/install

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::files::{CertificateFile, FileId, MAX_CERTIFICATE_LENGTH, Role, Scheme};
 use super::permit::Permit;
 use super::state::{Addressing, CardState, Closing};
-use crate::pcsc::{Channel, Disposition, Exchange};
+use crate::pcsc::{Channel, Disposition, Error as PcscError, Exchange};
 
 /// The longest answer that is asked for: a certificate and a status word.
 const MAX_RESPONSE: usize = MAX_CERTIFICATE_LENGTH + 2;
@@ -354,8 +354,9 @@ impl<'a> Transaction<'a> {
         if answer.len() > MAX_RESPONSE {
             return Err(Error::Malformed("an answer longer than what was asked for"));
         }
-        let response =
-            Response::parse(answer).ok_or(Error::Malformed("an answer without a status word"))?;
+        // No card answers so (ISO 7816-4, 5.1); vpcd does when its card goes away meanwhile.
+        let torn = || PcscError::Failed("an answer without a status word".to_owned());
+        let response = Response::parse(answer).ok_or_else(torn)?;
         debug!("{command:?} -> {response:?}");
         Ok(response)
     }

@@ -35,6 +35,8 @@ fn assert_whole(text: &str) {
 
 const PCSCD: &str = "pcscd pcscd-fine ok -";
 const CARD: &str = "card card-found ok -";
+/// The readers of the tests are vpcd's, as a phone's would be.
+const PHONE: &str = "phone reader-is-phone note -";
 const AUTH_PIN: &str = "pin tries-left ok auth";
 const SIGN_PIN: &str = "pin tries-left ok sign";
 const AUTH: &str = "certificate certificate-fine ok auth";
@@ -49,7 +51,9 @@ const CARDS: &[(&str, &str, &[&str], &str, &str)] = &[
     (
         "me",
         "plastic",
-        &[CARD, AUTH_PIN, SIGN_PIN, AUTH, SIGN, VOID, IDLE, REVOCATION],
+        &[
+            CARD, PHONE, AUTH_PIN, SIGN_PIN, AUTH, SIGN, VOID, IDLE, REVOCATION,
+        ],
         "利用者証明用暗証番号（4桁）の残りの試行回数は3回です（最大3回）。",
         "The authentication PIN (4 digits) has 3 tries left of 3.",
     ),
@@ -58,6 +62,7 @@ const CARDS: &[(&str, &str, &[&str], &str, &str)] = &[
         "android",
         &[
             CARD,
+            PHONE,
             AUTH_PIN,
             SIGN_PIN,
             "certificate certificate-locked note auth",
@@ -74,6 +79,7 @@ const CARDS: &[(&str, &str, &[&str], &str, &str)] = &[
         "child",
         &[
             CARD,
+            PHONE,
             AUTH_PIN,
             AUTH,
             "certificate no-signature-certificate note sign",
@@ -88,6 +94,7 @@ const CARDS: &[(&str, &str, &[&str], &str, &str)] = &[
         "plastic,auth-tries=0",
         &[
             CARD,
+            PHONE,
             "pin pin-locked todo auth",
             SIGN_PIN,
             AUTH,
@@ -104,6 +111,7 @@ const CARDS: &[(&str, &str, &[&str], &str, &str)] = &[
         "plastic,auth-tries=2,sign-tries=1",
         &[
             CARD,
+            PHONE,
             "pin tries-fewer note auth",
             "pin last-try todo sign",
             AUTH,
@@ -120,6 +128,7 @@ const CARDS: &[(&str, &str, &[&str], &str, &str)] = &[
         "pinless",
         &[
             CARD,
+            PHONE,
             "pin pins-not-set todo -",
             AUTH,
             SIGN,
@@ -135,6 +144,7 @@ const CARDS: &[(&str, &str, &[&str], &str, &str)] = &[
         "expired",
         &[
             CARD,
+            PHONE,
             AUTH_PIN,
             SIGN_PIN,
             "certificate certificate-expired todo auth",
@@ -151,6 +161,7 @@ const CARDS: &[(&str, &str, &[&str], &str, &str)] = &[
         "plastic,days=29",
         &[
             CARD,
+            PHONE,
             AUTH_PIN,
             SIGN_PIN,
             "certificate certificate-expires-soon todo auth",
@@ -167,6 +178,7 @@ const CARDS: &[(&str, &str, &[&str], &str, &str)] = &[
         "plastic,days=80",
         &[
             CARD,
+            PHONE,
             AUTH_PIN,
             SIGN_PIN,
             "certificate certificate-ends-within-quarter note auth",
@@ -183,6 +195,7 @@ const CARDS: &[(&str, &str, &[&str], &str, &str)] = &[
         "plastic,not-yet-valid",
         &[
             CARD,
+            PHONE,
             AUTH_PIN,
             SIGN_PIN,
             "certificate certificate-not-yet-valid todo auth",

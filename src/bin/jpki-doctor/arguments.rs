@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use jpki_pkcs11::card::files::Role;
@@ -23,16 +24,39 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) enum Task {
-    CheckUp { sign_test: Option<Role> },
-    Tls { host: String, port: u16 },
+    CheckUp {
+        sign_test: Option<Role>,
+    },
+    Tls {
+        host: String,
+        port: u16,
+    },
     Register(Vec<Target>),
     Unregister(Vec<Target>),
     CheckPin(Role),
     ChangePin(Role),
     SshPubkey,
-    Watch { seconds: Option<u64> },
+    Watch {
+        seconds: Option<u64>,
+    },
+    Phone {
+        way: Way,
+        program: Vec<String>,
+    },
+    /// A part of `Phone`, inside the namespaces of its service.
+    PhoneRelay,
     Help,
     Version,
+}
+
+/// How the phone is to reach this computer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Way {
+    Usb,
+    /// The phone forwards a port of its own to the socket.
+    Ssh,
+    /// This computer's address in a tunnel.
+    Address(IpAddr),
 }
 
 /// The options and words as they came, before anybody asks whether they go together.
@@ -47,6 +71,7 @@ struct Raw {
     reader: Option<String>,
     system: bool,
     root: Option<PathBuf>,
+    wireless: Option<String>,
     dry_run: bool,
     verbose: bool,
     help: bool,
@@ -110,6 +135,7 @@ impl Raw {
                 Long("reader") => self.reader = Some(value(&mut parser)?),
                 Long("system") => self.system = true,
                 Long("root") => self.root = Some(parser.value().map_err(text)?.into()),
+                Long("wireless") => self.wireless = Some(value(&mut parser)?),
                 Long("dry-run") => self.dry_run = true,
                 Short('v') | Long("verbose") => self.verbose = true,
                 Short('h') | Long("help") => self.help = true,
@@ -148,13 +174,19 @@ impl Raw {
             ["watch"] => Task::Watch {
                 seconds: self.seconds,
             },
+            ["phone", ref program @ ..] => Task::Phone {
+                way: self.way()?,
+                program: program.iter().map(|&word| word.to_owned()).collect(),
+            },
+            ["phone-relay"] => Task::PhoneRelay,
             ["help"] => Task::Help,
             ref words => return Err((Phrase::UsageUnknown, words.join(" "))),
         };
         // An option that would be silently without effect is a mistake of the user's.
-        let (check_up, watch, registers) = (
+        let (check_up, watch, phone, registers) = (
             matches!(task, Task::CheckUp { .. }),
             matches!(task, Task::Watch { .. }),
+            matches!(task, Task::Phone { .. }),
             matches!(task, Task::Register(_) | Task::Unregister(_)),
         );
         let misplaced = [
@@ -162,15 +194,31 @@ impl Raw {
             ("--for", self.seconds.is_some() && !watch),
             (
                 "--json",
-                self.json && !check_up && !matches!(task, Task::Tls { .. }),
+                self.json
+                    && !(check_up || phone && self.dry_run || matches!(task, Task::Tls { .. })),
             ),
             ("--system", self.system && !registers),
-            ("--dry-run", self.dry_run && !registers),
+            ("--dry-run", self.dry_run && !registers && !phone),
+            ("--wireless", self.wireless.is_some() && !phone),
             ("--root", self.root.is_some() && !(registers && self.system)),
         ];
         match misplaced.iter().find(|(_, wrong)| *wrong) {
             Some((option, _)) => Err((Phrase::UsageUnknown, (*option).to_owned())),
             None => Ok(task),
+        }
+    }
+}
+
+impl Raw {
+    /// How a phone is to reach this computer.
+    fn way(&self) -> Result<Way, (Phrase, String)> {
+        match self.wireless.as_deref() {
+            None => Ok(Way::Usb),
+            Some("ssh") => Ok(Way::Ssh),
+            Some(word) => match word.parse() {
+                Ok(address) => Ok(Way::Address(address)),
+                Err(_) => Err((Phrase::UsageNeedsWay, word.to_owned())),
+            },
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) enum Outcome {
     Todo,
     /// The command line is wrong.
     Usage,
+    /// A program that was started has ended with this exit status.
+    OfProgram(u8),
 }
 
 impl From<Outcome> for ExitCode {
@@ -33,6 +35,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Fine => 0,
             Outcome::Todo => 1,
             Outcome::Usage => 2,
+            Outcome::OfProgram(status) => status,
         })
     }
 }

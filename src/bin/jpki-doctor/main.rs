@@ -4,9 +4,11 @@
 
 mod arguments;
 mod checks;
+mod commands;
 mod context;
 mod module_file;
 mod paths;
+mod phone;
 mod pins;
 mod readers;
 mod register;
@@ -70,7 +72,9 @@ fn run(context: &Context) -> Outcome {
             report.section(Section::Programs);
             checks::programs::check(context, module.as_deref(), &mut report);
             report.section(Section::Service);
-            if let Some(readers) = service::check(&mut report) {
+            let readers = service::check(&mut report);
+            phone::port::check(&mut report);
+            if let Some(readers) = readers {
                 report.section(Section::Cards);
                 checks::cards::check(context, &readers, &mut report);
             }
@@ -92,5 +96,7 @@ fn run(context: &Context) -> Outcome {
         Task::ChangePin(role) => pins::change(context, *role),
         Task::SshPubkey => ssh::public_key(context),
         Task::Watch { seconds } => watch::run(context, *seconds),
+        Task::Phone { way, program } => phone::run(context, way, program),
+        Task::PhoneRelay => phone::relay_inside(language),
     }
 }

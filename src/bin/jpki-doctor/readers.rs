@@ -5,13 +5,12 @@ use jpki_pkcs11::card::{self, CardInfo, JpkiCard};
 use jpki_pkcs11::config::ExtendedReads;
 use jpki_pkcs11::messages::doctor::{Finding, Phrase};
 use jpki_pkcs11::messages::{CardKind, Language, Message, Token};
-use jpki_pkcs11::pcsc::service::Pcsc;
-use jpki_pkcs11::pcsc::{self, ReaderState, Transport};
+use jpki_pkcs11::pcsc::{self, Bounded, ReaderState, Transport};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::report::{Report, Severity};
-use crate::service;
+use crate::{phone, service};
 
 /// A card that a command works with.
 pub(crate) struct Opened {
@@ -98,12 +97,18 @@ pub(crate) fn is_meant(context: &Context, reader: &str) -> bool {
     )
 }
 
+/// Is it vpcd's: a phone, or whoever connects to it?
+pub(crate) fn is_phone(reader: &str) -> bool {
+    // The first is the name that vpcd's package gives, the second the one of our own service.
+    reader.starts_with("Virtual PCD") || reader.starts_with(phone::READER)
+}
+
 /// The one My Number card that there is.
 ///
 /// # Errors
 /// What to tell the user.
 pub(crate) fn only_card(context: &Context) -> Result<Opened, Notice> {
-    let pcsc = Pcsc::new();
+    let pcsc = service::open();
     let states = match pcsc.survey() {
         Ok(states) => states,
         Err(error) => return Err(Notice::Message(service::message(&error))),
@@ -139,7 +144,7 @@ pub(crate) fn none(context: &Context, states: &[ReaderState]) -> Notice {
 
 /// Opens the card in a reader, a second time if the first attempt was disturbed: contactless cards
 /// fail like this when they have just been laid down.
-pub(crate) fn open(pcsc: &Pcsc, reader: &str) -> Result<Opened, card::Error> {
+pub(crate) fn open(pcsc: &Bounded, reader: &str) -> Result<Opened, card::Error> {
     let attempt = || {
         let channel = pcsc.connect(reader)?;
         JpkiCard::open(channel, &Role::ALL, &[], ExtendedReads::Off)
@@ -182,7 +187,10 @@ pub(crate) fn explain(error: &card::Error, reader: &str, role: Option<Role>) -> 
         C::AnotherCard | C::Pcsc(T::Removed) => Message::CardRemoved { reader },
         C::Pcsc(T::NoCard) => Message::NoCard { reader },
         C::Pcsc(T::NoReader) => Message::ReaderGone { reader },
-        C::Pcsc(T::Busy | T::Stuck) => Message::CardBusy { reader },
+        C::Pcsc(T::Busy) => Message::CardBusy { reader },
+        C::Pcsc(T::Stuck) => {
+            return Notice::Finding(Finding::ReaderSilent, vec![("reader", reader)]);
+        }
         C::Pcsc(T::NoService(_) | T::NoDescriptor | T::NotAuthorised) => match error {
             C::Pcsc(cause) => service::message(cause),
             _ => Message::CardMoved { reader },

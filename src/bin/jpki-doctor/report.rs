@@ -32,6 +32,7 @@ pub(crate) enum Section {
     Programs,
     Service,
     Cards,
+    Phone,
     Tls,
 }
 
@@ -262,6 +263,7 @@ impl Section {
             Section::Programs => "programs",
             Section::Service => "service",
             Section::Cards => "cards",
+            Section::Phone => "phone",
             Section::Tls => "tls",
         }
     }
@@ -272,6 +274,7 @@ impl Section {
             Section::Programs => Phrase::SectionPrograms,
             Section::Service => Phrase::SectionService,
             Section::Cards => Phrase::SectionCards,
+            Section::Phone => Phrase::SectionPhone,
             Section::Tls => Phrase::SectionTls,
         }
     }

@@ -7,20 +7,25 @@ use std::process::Command;
 use jpki_pkcs11::messages::Message;
 use jpki_pkcs11::messages::doctor::Finding;
 use jpki_pkcs11::pcsc::service::Pcsc;
-use jpki_pkcs11::pcsc::{Error, ReaderState, Transport};
+use jpki_pkcs11::pcsc::{Bounded, Error, ReaderState, Transport};
 use serde_json::json;
 
 use crate::report::{Report, Severity};
 
 /// The service and what it has.
 pub(crate) struct Readers {
-    pub(crate) pcsc: Pcsc,
+    pub(crate) pcsc: Bounded,
     pub(crate) states: Vec<ReaderState>,
+}
+
+/// The service, which answers in time whatever a reader does.
+pub(crate) fn open() -> Bounded {
+    Bounded::new(Pcsc::new())
 }
 
 /// Checks the service. `None`: it does not answer.
 pub(crate) fn check(report: &mut Report) -> Option<Readers> {
-    let pcsc = Pcsc::new();
+    let pcsc = open();
     let error = match pcsc.survey() {
         Ok(states) => {
             let version = version();

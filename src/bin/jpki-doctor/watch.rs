@@ -7,8 +7,7 @@ use jpki_pkcs11::card;
 use jpki_pkcs11::card::JpkiCard;
 use jpki_pkcs11::config::ExtendedReads;
 use jpki_pkcs11::messages::doctor::Phrase;
-use jpki_pkcs11::pcsc::service::Pcsc;
-use jpki_pkcs11::pcsc::{Error, InsertionId, ReaderState, Transport};
+use jpki_pkcs11::pcsc::{Bounded, Error, InsertionId, ReaderState, Transport};
 
 use crate::context::{Context, Outcome};
 use crate::{readers, service, terminal};
@@ -40,7 +39,7 @@ pub(crate) fn run(context: &Context, seconds: Option<u64>) -> Outcome {
     let language = context.arguments.language;
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     terminal::say(&Phrase::WatchStart.say(language, &[]));
-    let pcsc = Pcsc::new();
+    let pcsc = service::open();
     let mut watcher = Watcher::default();
     let mut down = None;
     while end.is_none_or(|end| Instant::now() < end) {
@@ -76,7 +75,7 @@ pub(crate) fn run(context: &Context, seconds: Option<u64>) -> Outcome {
 }
 
 impl Watcher {
-    fn look(&mut self, context: &Context, pcsc: &Pcsc, states: &[ReaderState]) {
+    fn look(&mut self, context: &Context, pcsc: &Bounded, states: &[ReaderState]) {
         let gone: Vec<String> = self
             .said
             .keys()
@@ -96,7 +95,7 @@ impl Watcher {
         }
     }
 
-    fn reader(&mut self, context: &Context, pcsc: &Pcsc, state: &ReaderState) {
+    fn reader(&mut self, context: &Context, pcsc: &Bounded, state: &ReaderState) {
         let language = context.arguments.language;
         let reader = state.name.as_str();
         let Some(insertion) = state.insertion else {

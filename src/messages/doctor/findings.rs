@@ -236,5 +236,180 @@ catalogue! {
             "{host} に接続できません（{reason}）。",
             "ホスト名とポート番号が正しいか、ネットワークにつながっているかを確認してください。",
         ];
+        PhonePortOpen "phone-port-open" = [
+            "vpcd's port {port} is open to the network: whoever connects to it first is the card, and is sent your PIN.",
+            "Close it to other computers with `sudo systemctl edit pcscd.service`, and there under [Service] the two lines IPAddressDeny=any and IPAddressAllow=localhost; then `sudo systemctl restart pcscd.service`. Or use `jpki-doctor phone -- PROGRAM`, which opens no port, and remove vpcd's lines from /etc/reader.conf.d.",
+        ], [
+            "vpcdのポート {port} がネットワークに開いています。最初に接続した相手がカードとして扱われ、暗証番号が送られます。",
+            "`sudo systemctl edit pcscd.service` で [Service] の下に IPAddressDeny=any と IPAddressAllow=localhost の2行を書いて他のコンピューターに対して閉じ、`sudo systemctl restart pcscd.service` を実行してください。または、ポートを開かない `jpki-doctor phone -- PROGRAM` を使い、/etc/reader.conf.d からvpcdの行を消してください。",
+        ];
+        PhonePortLocal "phone-port-local" = [
+            "vpcd's port is open to this computer alone.",
+            "",
+        ], [
+            "vpcdのポートは、このコンピューターにだけ開いています。",
+            "",
+        ];
+        PhonePortClosed "phone-port-closed" = [
+            "pcscd does not have vpcd's reader.",
+            "Restart it with `sudo systemctl restart pcscd.service`, or use `jpki-doctor phone -- PROGRAM`, which starts a pcscd of its own.",
+        ], [
+            "pcscdにvpcdのリーダーがありません。",
+            "`sudo systemctl restart pcscd.service` で起動し直すか、専用のpcscdを起動する `jpki-doctor phone -- PROGRAM` を使ってください。",
+        ];
+        PhoneAutoExit "phone-auto-exit" = [
+            "pcscd ends after a minute without a program; this command keeps it running.",
+            "",
+        ], [
+            "pcscdは使うプログラムがないと1分で終了しますが、このコマンドが動いている間は終了しません。",
+            "",
+        ];
+        PhoneDriverFound "phone-driver-found" = [
+            "The driver vpcd is installed.",
+            "",
+        ], [
+            "ドライバーvpcdがインストールされています。",
+            "",
+        ];
+        PhoneDriverMissing "phone-driver-missing" = [
+            "The driver vpcd is not installed.",
+            "Install it: `sudo apt install vsmartcard-vpcd`.",
+        ], [
+            "ドライバーvpcdがインストールされていません。",
+            "`sudo apt install vsmartcard-vpcd` でインストールしてください。",
+        ];
+        PhoneProgramMissing "phone-program-missing" = [
+            "The program {program} is missing.",
+            "Install it: `sudo apt install pcscd util-linux iproute2`.",
+        ], [
+            "プログラム {program} がありません。",
+            "`sudo apt install pcscd util-linux iproute2` でインストールしてください。",
+        ];
+        PhoneNamespacesRefused "phone-namespaces-refused" = [
+            "This system does not let ordinary users make namespaces.",
+            "Use `jpki-doctor phone` with the system's pcscd instead, or allow it: `sudo sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`.",
+        ], [
+            "このシステムでは、一般のユーザーが名前空間を作れません。",
+            "システムのpcscdを使う `jpki-doctor phone` を実行するか、`sudo sysctl kernel.unprivileged_userns_clone=1`（Ubuntuでは `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`）で許可してください。",
+        ];
+        PhonePrivateFine "phone-private-fine" = [
+            "The program gets a pcscd of its own, without a port.",
+            "",
+        ], [
+            "プログラム専用の、ポートを開かないpcscdを使います。",
+            "",
+        ];
+        PhoneNoAdb "phone-no-adb" = [
+            "The program adb is missing; it speaks to the phone over the cable.",
+            "Install it: `sudo apt install adb`.",
+        ], [
+            "ケーブル越しにスマートフォンと通信するプログラムadbがありません。",
+            "`sudo apt install adb` でインストールしてください。",
+        ];
+        PhoneNotConnected "phone-not-connected" = [
+            "No phone is connected.",
+            "Connect it with a USB cable that carries data, and switch USB debugging on: Settings, About phone, tap the build number seven times; then Settings, Developer options, USB debugging.",
+        ], [
+            "スマートフォンが接続されていません。",
+            "データ通信のできるUSBケーブルで接続し、USBデバッグを有効にしてください（設定、デバイス情報でビルド番号を7回タップしてから、設定、開発者向けオプション、USBデバッグ）。",
+        ];
+        PhoneUnauthorised "phone-unauthorised" = [
+            "The phone has not allowed this computer yet.",
+            "Unlock the phone and answer its question \"Allow USB debugging?\"; without a question, unplug the cable and plug it in again.",
+        ], [
+            "スマートフォンがこのコンピューターをまだ許可していません。",
+            "ロックを解除し、「USBデバッグを許可しますか」に答えてください。表示されないときは、ケーブルを抜き差ししてください。",
+        ];
+        PhoneNotPermitted "phone-not-permitted" = [
+            "This user may not open the phone's device file.",
+            "Install the rules for it: `sudo apt install android-sdk-platform-tools-common`; then unplug the cable and plug it in again.",
+        ], [
+            "このユーザーにはスマートフォンのデバイスファイルを開く権限がありません。",
+            "`sudo apt install android-sdk-platform-tools-common` で規則をインストールし、ケーブルを抜き差ししてください。",
+        ];
+        PhoneOffline "phone-offline" = [
+            "adb lists the phone, and the phone does not answer.",
+            "Unlock it, unplug the cable and plug it in again.",
+        ], [
+            "adbの一覧にスマートフォンはありますが、応答しません。",
+            "ロックを解除し、ケーブルを抜き差ししてください。",
+        ];
+        PhoneSeveral "phone-several" = [
+            "Several phones are connected.",
+            "Unplug the others, or name one: `ANDROID_SERIAL=SERIAL jpki-doctor phone`; `adb devices` lists them.",
+        ], [
+            "複数のスマートフォンが接続されています。",
+            "使わないものを外すか、`ANDROID_SERIAL=SERIAL jpki-doctor phone` で1台を指定してください。`adb devices` で一覧できます。",
+        ];
+        PhoneConnected "phone-connected" = [
+            "A phone is connected and allows this computer.",
+            "",
+        ], [
+            "スマートフォンが接続され、このコンピューターを許可しています。",
+            "",
+        ];
+        PhoneAppMissing "phone-app-missing" = [
+            "The reader app is not on the phone.",
+            "Install \"Remote Smart Card Reader\" ({app}, of the project vsmartcard: https://frankmorgner.github.io/vsmartcard).",
+        ], [
+            "リーダーのアプリがスマートフォンにありません。",
+            "vsmartcardプロジェクトの「Remote Smart Card Reader」（{app}、https://frankmorgner.github.io/vsmartcard ）をインストールしてください。",
+        ];
+        PhoneAppFound "phone-app-found" = [
+            "The reader app is on the phone.",
+            "",
+        ], [
+            "リーダーのアプリがスマートフォンにあります。",
+            "",
+        ];
+        PhoneNfcOn "phone-nfc-on" = [
+            "NFC is on.",
+            "",
+        ], [
+            "NFCは有効です。",
+            "",
+        ];
+        PhoneNfcOff "phone-nfc-off" = [
+            "NFC is off on the phone.",
+            "Switch it on in the phone's settings; \"reader/writer\" must be allowed too where the phone has that switch.",
+        ], [
+            "スマートフォンのNFCが無効です。",
+            "スマートフォンの設定で有効にしてください。「リーダー/ライター」の設定がある機種では、それも有効にしてください。",
+        ];
+        PhoneNfcUnknown "phone-nfc-unknown" = [
+            "The phone does not say whether NFC is on.",
+            "",
+        ], [
+            "NFCが有効かどうかを、スマートフォンから確認できません。",
+            "",
+        ];
+        PhoneTunnel "phone-tunnel" = [
+            "{address} is the address of a tunnel of this computer.",
+            "",
+        ], [
+            "{address} は、このコンピューターのトンネルのアドレスです。",
+            "",
+        ];
+        PhoneNoTunnel "phone-no-tunnel" = [
+            "{address} is not the address of a tunnel of this computer; over any other network the PIN could be read on its way.",
+            "Set up WireGuard between the phone and this computer and name this computer's address in it, or use `--wireless ssh`.",
+        ], [
+            "{address} は、このコンピューターのトンネルのアドレスではありません。ほかのネットワークでは、途中で暗証番号を読み取られるおそれがあります。",
+            "スマートフォンとこのコンピューターの間にWireGuardを設定して、その中でのこのコンピューターのアドレスを指定するか、`--wireless ssh` を使ってください。",
+        ];
+        ReaderIsPhone "reader-is-phone" = [
+            "The reader {reader} is not a device but vpcd: a phone, or whoever connects to it. What you enter passes through the phone's app, which shows and logs it. A phone cannot switch a card off; what closes the card is that each transaction leaves its application, which is proved on each card.",
+            "",
+        ], [
+            "リーダー {reader} は機器ではなくvpcdです。接続したスマートフォンなどがリーダーになります。暗証番号はスマートフォンのアプリを通り、アプリはそれを表示し記録します。スマートフォンはカードの電源を切れませんが、処理のたびにカードのアプリケーションから抜けることで認証状態を閉じ、それをカードごとに確かめています。",
+            "",
+        ];
+        ReaderSilent "reader-silent" = [
+            "The reader {reader} does not answer; the other readers were checked without it.",
+            "Unplug it and plug it in again; if it is a phone, lay the card on again or start `jpki-doctor phone` again.",
+        ], [
+            "リーダー {reader} が応答しません。ほかのリーダーの確認は続けました。",
+            "リーダーを抜き差ししてください。スマートフォンの場合は、カードを置き直すか、`jpki-doctor phone` を起動し直してください。",
+        ];
     }
 }

@@ -54,6 +54,21 @@ catalogue! {
         WatchLost "watch-lost" = "lost: the card does not answer ({reason})", "途切れました: カードが応答しません（{reason}）";
         WatchGone "watch-gone" = "the reader was unplugged", "リーダーが取り外されました";
         WatchScore "watch-score" = "{good} of {all} reads were good.", "{all}回のうち{good}回、読み取れました。";
+        SectionPhone "section-phone" = "Phone as the reader", "スマートフォンをリーダーにする";
+        PhoneTrouble "phone-trouble" = "The phone cannot be the reader: {reason} failed.", "スマートフォンをリーダーにできません: {reason} に失敗しました。";
+        PhoneLayCardOn "phone-lay-card-on" = "Lay the card on the back of the phone and leave both there; the app must stay in front. Ctrl-C ends it.\nThe app shows and logs each command, the PIN too: nobody should look at the phone. The app is closed at the end; `adb logcat -c` clears the phone's log.", "スマートフォンの裏にカードを置き、そのまま動かさないでください。アプリは前面に出しておいてください。Ctrl-C で終了します。\nアプリは暗証番号を含むすべての通信を表示し記録します。画面を人に見せないでください。アプリは最後に閉じます。スマートフォンのログは `adb logcat -c` で消せます。";
+        PhoneStarting "phone-starting" = "The card is there: {program} is started.", "カードを読み取れるので、{program} を起動します。";
+        PhoneCardHere "phone-card-here" = "The phone has a card.", "スマートフォンがカードを見つけました。";
+        PhoneCardReady "phone-card-ready" = "Programs can use the card.", "プログラムからカードを使えます。";
+        PhoneCardGone "phone-card-gone" = "The card was lifted, or the app is not in front any more. Lay the card on again.", "カードが離れたか、アプリが前面にありません。カードを置き直してください。";
+        PhoneLate "phone-late" = "The phone did not answer in time; the program was told so. Lay the card on again.", "スマートフォンが時間内に応答しなかったので、プログラムにエラーを返しました。カードを置き直してください。";
+        PhoneSilent "phone-silent" = "Something connected that does not answer as a card does; it was turned away before any command.", "カードとして応答しない相手が接続したので、コマンドを送らずに切断しました。";
+        PhoneRefused "phone-refused" = "A second phone or program wanted to be the card; it was turned away.", "別のスマートフォンかプログラムがカードになろうとしたので、切断しました。";
+        PhoneTaken "phone-taken" = "vpcd does not speak to this phone: another program is its card already. Do not enter a PIN; see `jpki-doctor` for who may reach its port.", "vpcdがこのスマートフォンと通信しません。別のプログラムがすでにカードになっています。暗証番号を入力しないでください。ポートに接続できる範囲は `jpki-doctor` で確認できます。";
+        PhoneLatency "phone-latency" = "The phone took {milliseconds} ms for a command (median of {answers}); a login takes about {seconds} s.", "スマートフォンの応答は1回 {milliseconds} ミリ秒でした（{answers}回の中央値）。ログインには約{seconds}秒かかります。";
+        PhoneOverSsh "phone-over-ssh" = "On the phone, in a terminal such as Termux, with this computer's name for COMPUTER:\n  {command}", "スマートフォンの端末アプリ（Termuxなど）で、COMPUTER をこのコンピューターの名前にして実行してください:\n  {command}";
+        PhoneScan "phone-scan" = "In the app's settings, scan this code (Scan Configuration), or enter {address}.", "アプリの設定の「Scan Configuration」でこのコードを読み取るか、{address} を入力してください。";
+        UsageNeedsWay "usage-needs-way" = "jpki-doctor: say ssh or an address after --wireless, not '{word}'", "jpki-doctor: --wireless の後には ssh かアドレスを指定してください（「{word}」は使えません）";
         Usage "usage" = "\
 jpki-doctor: is everything right with the My Number card on this computer?
 
@@ -66,14 +81,16 @@ jpki-doctor: is everything right with the My Number card on this computer?
   jpki-doctor change-pin auth|sign         change a PIN
   jpki-doctor ssh-pubkey                   the authentication key as a line for authorized_keys
   jpki-doctor watch [--for SECONDS]        show readers and cards live; find the spot where a card reads
+  jpki-doctor phone [-- PROGRAM ..]        an Android phone on a USB cable as the card reader
 
   --lang ja|en     language (default: by locale)
-  --json           output for programs (check and tls)
+  --json           output for programs (check, tls, and phone --dry-run)
   --module FILE    the module to check and to register
   --reader NAME    the reader to use; a part of its name is enough
   --system         register for all users
   --root DIR       with --system: the system is under DIR (for packages and images)
-  --dry-run        with register and unregister: only say what would be done
+  --dry-run        with register and unregister: only say what would be done; with phone: only check
+  --wireless WAY   with phone: through ssh, or this computer's address in a WireGuard tunnel
   -v, --verbose    with a log on standard error (no PIN, no certificate)
   -h, --help       this help
   --version
@@ -91,14 +108,16 @@ jpki-doctor: このコンピューターでマイナンバーカードを使え�
   jpki-doctor change-pin auth|sign         暗証番号を変更する
   jpki-doctor ssh-pubkey                   利用者証明用の公開鍵を authorized_keys の形式で表示する
   jpki-doctor watch [--for 秒数]           リーダーとカードの様子を表示し続ける（読み取れる位置を探す）
+  jpki-doctor phone [-- プログラム ..]     USB でつないだ Android スマートフォンをリーダーにする
 
   --lang ja|en     言語（省略時はロケールに従う）
-  --json           プログラム向けの出力（確認と tls）
+  --json           プログラム向けの出力（確認、tls、phone --dry-run）
   --module FILE    確認・登録するモジュール
   --reader NAME    使うリーダー（名前の一部でよい）
   --system         全ユーザー向けに登録する
   --root DIR       --system とともに: DIR の下のシステムに登録する（パッケージの作成用）
-  --dry-run        register と unregister で、何をするかだけを表示する
+  --dry-run        register と unregister で、何をするかだけを表示する。phone では確認だけをする
+  --wireless 方法  phone とともに: ssh、または WireGuard の中でのこのコンピューターのアドレス
   -v, --verbose    ログを標準エラー出力に出す（暗証番号や証明書の内容は出しません）
   -h, --help       この説明
   --version        バージョン

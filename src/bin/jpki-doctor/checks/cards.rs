@@ -101,6 +101,17 @@ fn tell(mut opened: Opened, report: &mut Report) {
         "model": opened.face.model,
     });
     report.add("card", Severity::Ok, Finding::CardFound, &fields, facts);
+    if readers::is_phone(&opened.reader) {
+        let fields = [("reader", opened.reader.clone())];
+        let facts = json!({ "reader": opened.reader });
+        report.add(
+            "phone",
+            Severity::Note,
+            Finding::ReaderIsPhone,
+            &fields,
+            facts,
+        );
+    }
 
     let signature = opened
         .card

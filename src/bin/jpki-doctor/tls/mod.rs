@@ -7,15 +7,14 @@ use der::Decode;
 use jpki_pkcs11::card::Shown;
 use jpki_pkcs11::messages::doctor::Finding;
 use jpki_pkcs11::pcsc::Transport;
-use jpki_pkcs11::pcsc::service::Pcsc;
 use rustls::version::{TLS12, TLS13};
 use rustls::{SignatureScheme, SupportedProtocolVersion};
 use serde_json::json;
 use x509_cert::name::Name;
 
 use crate::context::Context;
-use crate::readers;
 use crate::report::{Report, Severity};
+use crate::{readers, service};
 use handshake::{Answer, Request, connect};
 
 /// So many authorities are told by name.
@@ -205,7 +204,7 @@ fn readable(name: &[u8]) -> String {
 
 /// Issuer of the authentication certificate of a card that happens to be there.
 fn issuer_on_card(context: &Context) -> Option<Vec<u8>> {
-    let pcsc = Pcsc::new();
+    let pcsc = service::open();
     let states = pcsc.survey().ok()?;
     let mut cards = states
         .iter()
