@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """An Android phone on the table: enough of adbd for the real adb, and the reader app of vsmartcard.
 
     device.py --folder DIR [--app none] [--nfc off|unknown] [--allows no] [--network HOST:PORT|PATH]
@@ -147,12 +146,7 @@ class Device:
         elif command == b"OPEN":
             self._open(first, data.rstrip(b"\0").decode())
         elif command == b"OKAY":
-            if stream := self.streams.get(second):
-                stream.remote = first
-                if stream.opened.is_set():
-                    stream.acknowledged.release()
-                else:
-                    stream.opened.set()
+            self._acknowledged(first, second)
         elif command == b"WRTE":
             if stream := self.streams.get(second):
                 with contextlib.suppress(OSError):
@@ -163,6 +157,16 @@ class Device:
                 stream.opened.set()
                 stream.close()
                 stream.acknowledged.release()
+
+    def _acknowledged(self, remote, local):
+        stream = self.streams.get(local)
+        if stream is None:
+            return
+        stream.remote = remote
+        if stream.opened.is_set():
+            stream.acknowledged.release()
+        else:
+            stream.opened.set()
 
     def _open(self, remote, service):
         local, self._next = self._next, self._next + 1
