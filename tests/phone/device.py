@@ -148,15 +148,9 @@ class Device:
         elif command == b"OKAY":
             self._acknowledged(first, second)
         elif command == b"WRTE":
-            if stream := self.streams.get(second):
-                with contextlib.suppress(OSError):
-                    stream.inside.sendall(data)
-                self.send(b"OKAY", second, first)
+            self._written(first, second, data)
         elif command == b"CLSE":
-            if stream := self.streams.pop(second, None):
-                stream.opened.set()
-                stream.close()
-                stream.acknowledged.release()
+            self._closed(second)
 
     def _acknowledged(self, remote, local):
         stream = self.streams.get(local)
@@ -167,6 +161,18 @@ class Device:
             stream.acknowledged.release()
         else:
             stream.opened.set()
+
+    def _written(self, remote, local, data):
+        if stream := self.streams.get(local):
+            with contextlib.suppress(OSError):
+                stream.inside.sendall(data)
+            self.send(b"OKAY", local, remote)
+
+    def _closed(self, local):
+        if stream := self.streams.pop(local, None):
+            stream.opened.set()
+            stream.close()
+            stream.acknowledged.release()
 
     def _open(self, remote, service):
         local, self._next = self._next, self._next + 1
