@@ -205,7 +205,7 @@ pub(crate) fn stop_pcscd() {
 /// Starts another one in its place, and waits for the cards to be back.
 pub(crate) fn start_pcscd() {
     let script = r#"[ -d /run/pcscd ] || { mount -t tmpfs tmpfs /run && mkdir /run/pcscd; }
-        mount --bind "$1/run" /run/pcscd && exec pcscd --foreground --config "$1/conf""#;
+        mount --bind "$1/run" /run/pcscd && exec pcscd $VIRTUAL_CARD_PCSCD_OPTIONS --foreground --config "$1/conf""#;
     let log = fs::File::options()
         .append(true)
         .open(folder().join("pcscd.log"))
