@@ -68,7 +68,7 @@ fn private_parts(report: &mut Report) -> bool {
         );
         return false;
     }
-    let arguments = ["--user", "--map-root-user", "--mount", "--net", "true"];
+    let arguments = [private::namespaces(), &["true"]].concat();
     if output("unshare", &arguments, Duration::from_secs(3)).is_none() {
         todo(
             report,

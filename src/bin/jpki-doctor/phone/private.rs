@@ -74,7 +74,8 @@ impl PrivateService {
         );
         fs::write(configuration.join("reader.conf"), reader)?;
         let mut process = Command::new("unshare")
-            .args(["--user", "--map-root-user", "--mount", "--net", "--"])
+            .args(namespaces())
+            .arg("--")
             .args(["sh", "-c", SCRIPT, "jpki-doctor"])
             .args([&run, &configuration])
             .arg(if knows_polkit_option() {
@@ -132,6 +133,16 @@ impl Drop for PrivateService {
             }
             thread::sleep(LOOK);
         }
+    }
+}
+
+/// What [unshare(1)] is told. The superuser needs no namespace of users, which is refused in some containers.
+///
+/// [unshare(1)]: https://man7.org/linux/man-pages/man1/unshare.1.html
+pub(super) fn namespaces() -> &'static [&'static str] {
+    match rustix::process::geteuid().is_root() {
+        true => &["--mount", "--net"],
+        false => &["--user", "--map-root-user", "--mount", "--net"],
     }
 }
 
