@@ -1,7 +1,7 @@
 //! Programs that are asked something, with a time limit.
 
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// What a program says on standard output when it succeeds. `None`: it is not there, fails, or takes longer than the limit; then
 /// it is ended.
 pub(crate) fn output(program: &str, arguments: &[&str], limit: Duration) -> Option<String> {
-    let mut process = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
+    let mut process = start(program, arguments, Stdio::piped())?;
     let mut pipe = process.stdout.take()?;
     let reader = thread::spawn(move || {
         let mut text = Vec::new();
@@ -25,23 +19,42 @@ pub(crate) fn output(program: &str, arguments: &[&str], limit: Duration) -> Opti
         let _ = pipe.read_to_end(&mut text);
         text
     });
+    let succeeded = ends_well(&mut process, limit);
+    succeeded
+        .then(|| reader.join().ok())?
+        .map(|text| String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Does it end well within the limit? What it says is not heard. Else it is ended.
+pub(crate) fn succeeds(program: &str, arguments: &[&str], limit: Duration) -> bool {
+    let process = start(program, arguments, Stdio::null());
+    process.is_some_and(|mut process| ends_well(&mut process, limit))
+}
+
+fn start(program: &str, arguments: &[&str], stdout: Stdio) -> Option<Child> {
+    Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()
+}
+
+fn ends_well(process: &mut Child, limit: Duration) -> bool {
     let end = Instant::now() + limit;
-    let status = loop {
-        match process.try_wait().ok()? {
-            Some(status) => break status,
-            None if Instant::now() > end => {
+    loop {
+        match process.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) if Instant::now() < end => thread::sleep(LOOK),
+            _ => {
                 // It may end by itself meanwhile.
                 let _ = process.kill();
                 let _ = process.wait();
-                return None;
+                return false;
             }
-            None => thread::sleep(LOOK),
         }
-    };
-    let text = reader.join().ok()?;
-    status
-        .success()
-        .then(|| String::from_utf8_lossy(&text).into_owned())
+    }
 }
 
 /// Is there a program of this name in the search path?

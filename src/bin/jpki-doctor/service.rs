@@ -2,7 +2,7 @@
 //! program. It sends nothing to a card.
 
 use std::path::Path;
-use std::process::Command;
+use std::time::Duration;
 
 use jpki_pkcs11::messages::Message;
 use jpki_pkcs11::messages::doctor::Finding;
@@ -10,6 +10,7 @@ use jpki_pkcs11::pcsc::service::Pcsc;
 use jpki_pkcs11::pcsc::{Bounded, Error, ReaderState, Transport};
 use serde_json::json;
 
+use crate::commands::output;
 use crate::report::{Report, Severity};
 
 /// The service and what it has.
@@ -88,8 +89,7 @@ fn program() -> Option<&'static Path> {
 
 /// In pcscd's own words, `pcsc-lite version 1.9.9.`
 fn version() -> Option<String> {
-    let output = Command::new(program()?).arg("--version").output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
+    let text = output(program()?.to_str()?, &["--version"], Duration::from_secs(3))?;
     let words = text.lines().next()?.split_whitespace();
     let number = words.skip_while(|word| *word != "version").nth(1)?;
     Some(number.trim_end_matches(['.', ',']).to_owned())

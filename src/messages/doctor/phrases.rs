@@ -55,7 +55,7 @@ catalogue! {
         WatchGone "watch-gone" = "the reader was unplugged", "リーダーが取り外されました";
         WatchScore "watch-score" = "{good} of {all} reads were good.", "{all}回のうち{good}回、読み取れました。";
         SectionPhone "section-phone" = "Phone as the reader", "スマートフォンをリーダーにする";
-        PhoneTrouble "phone-trouble" = "The phone cannot be the reader: {reason} failed.", "スマートフォンをリーダーにできません: {reason} に失敗しました。";
+        PhoneTrouble "phone-trouble" = "The phone cannot be the reader ({reason}).", "スマートフォンをリーダーにできません（{reason}）。";
         PhoneLayCardOn "phone-lay-card-on" = "Lay the card on the back of the phone and leave both there; the app must stay in front. Ctrl-C ends it.\nThe app shows and logs each command, the PIN too: nobody should look at the phone. The app is closed at the end; `adb logcat -c` clears the phone's log.", "スマートフォンの裏にカードを置き、そのまま動かさないでください。アプリは前面に出しておいてください。Ctrl-C で終了します。\nアプリは暗証番号を含むすべての通信を表示し記録します。画面を人に見せないでください。アプリは最後に閉じます。スマートフォンのログは `adb logcat -c` で消せます。";
         PhoneStarting "phone-starting" = "The card is there: {program} is started.", "カードを読み取れるので、{program} を起動します。";
         PhoneCardHere "phone-card-here" = "The phone has a card.", "スマートフォンがカードを見つけました。";

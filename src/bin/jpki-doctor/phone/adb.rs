@@ -3,13 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::commands::output;
+use crate::commands::{output, succeeds};
 
 /// The reader app of vsmartcard, "Remote Smart Card Reader" (its build.gradle).
 pub(super) const APP: &str = "com.vsmartcard.remotesmartcardreader.app";
-
-/// The name under which the issue tracker and older texts know it.
-const APP_FORMERLY: &str = "de.frankmorgner.remotesmartcardreader.app";
 
 /// adb may have to start its server first.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -35,13 +32,8 @@ pub(super) struct Device {
 
 /// All phones; with `ANDROID_SERIAL`, that one.
 pub(super) fn devices() -> Devices {
-    // The server keeps the standard streams of the program that starts it.
-    let _ = std::process::Command::new("adb")
-        .arg("start-server")
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .status();
+    // The server keeps the standard streams of the program that starts it: none of ours may be among them.
+    succeeds("adb", &["start-server"], LIMIT);
     let wanted = std::env::var("ANDROID_SERIAL").ok();
     of_list(
         &output("adb", &["devices"], LIMIT).unwrap_or_default(),
@@ -76,13 +68,10 @@ impl Device {
         self.adb(&["shell", command])
     }
 
-    /// The package name of the reader app, if it is installed.
-    pub(super) fn app(&self) -> Option<&'static str> {
-        let is_there = |name: &&str| {
-            let said = self.shell(&format!("pm path {name}"));
-            said.is_some_and(|said| said.starts_with("package:"))
-        };
-        [APP, APP_FORMERLY].into_iter().find(is_there)
+    /// Is the reader app installed?
+    pub(super) fn has_app(&self) -> bool {
+        let said = self.shell(&format!("pm path {APP}"));
+        said.is_some_and(|said| said.starts_with("package:"))
     }
 
     /// Is NFC on? `None`: the phone does not say.
@@ -107,18 +96,18 @@ impl Device {
     }
 
     /// Tells the app where to connect, and shows it: it reads cards only while it is in front.
-    pub(super) fn start(&self, app: &str, port: u16) -> bool {
+    pub(super) fn start(&self, port: u16) -> bool {
         let settings = format!(
-            "am start -W -a android.intent.action.VIEW -d vpcd://127.0.0.1:{port} -p {app}"
+            "am start -W -a android.intent.action.VIEW -d vpcd://127.0.0.1:{port} -p {APP}"
         );
-        let main = format!("am start -W -n {app}/{APP}.MainActivity");
+        let main = format!("am start -W -n {APP}/.MainActivity");
         let started = |said: Option<String>| said.is_some_and(|said| !said.contains("Error"));
         started(self.shell(&settings)) && started(self.shell(&main))
     }
 
     /// Ends the app, and with it what it shows.
-    pub(super) fn stop(&self, app: &str) {
-        let _ = self.shell(&format!("am force-stop {app}"));
+    pub(super) fn stop(&self) {
+        let _ = self.shell(&format!("am force-stop {APP}"));
     }
 }
 

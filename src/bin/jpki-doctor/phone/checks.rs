@@ -11,14 +11,14 @@ use super::adb::{self, Device, Devices};
 use super::port::{self, Reach};
 use super::private;
 use crate::arguments::Way;
-use crate::commands::{is_there, output};
+use crate::commands::{is_there, output, succeeds};
 use crate::report::{Report, Severity};
 use crate::service;
 
 /// How the phone reaches this computer.
 #[derive(Debug)]
 pub(super) enum Link {
-    Usb { device: Device, app: &'static str },
+    Usb(Device),
     Ssh,
     Address(IpAddr),
 }
@@ -69,7 +69,7 @@ fn private_parts(report: &mut Report) -> bool {
         return false;
     }
     let arguments = [private::namespaces(), &["true"]].concat();
-    if output("unshare", &arguments, Duration::from_secs(3)).is_none() {
+    if !succeeds("unshare", &arguments, Duration::from_secs(3)) {
         todo(
             report,
             "private-pcscd",
@@ -137,8 +137,7 @@ fn usb(report: &mut Report) -> Option<Link> {
         }
     };
     ok(report, "phone", Finding::PhoneConnected);
-    let app = device.app();
-    let Some(app) = app else {
+    if !device.has_app() {
         todo(
             report,
             "app",
@@ -146,7 +145,7 @@ fn usb(report: &mut Report) -> Option<Link> {
             &[("app", adb::APP.to_owned())],
         );
         return None;
-    };
+    }
     ok(report, "app", Finding::PhoneAppFound);
     match device.is_nfc_on() {
         Some(true) => ok(report, "nfc", Finding::PhoneNfcOn),
@@ -162,7 +161,7 @@ fn usb(report: &mut Report) -> Option<Link> {
             json!({}),
         ),
     }
-    Some(Link::Usb { device, app })
+    Some(Link::Usb(device))
 }
 
 /// Is this an address of a tunnel's own interface? What goes over any other one can be read and changed on its way.

@@ -119,7 +119,9 @@ fn serve(language: Language, link: &Link, program: &[String]) -> io::Result<Outc
                 Phrase::PhoneStarting,
                 &[("program", program.clone())],
             );
-            let mut process = own.command(program).args(arguments).spawn()?;
+            let process = own.command(program).args(arguments).spawn();
+            let named = |error| io::Error::other(format!("{program}: {error}"));
+            let mut process = process.map_err(named)?;
             loop {
                 if let Some(status) = process.try_wait()? {
                     let code = status.code().and_then(|code| u8::try_from(code).ok());
@@ -219,7 +221,7 @@ fn listen(link: &Link, folder: &Path) -> io::Result<(OwnedFd, Arrival)> {
             UnixListener::bind(socket(folder))?.into(),
             Arrival { port: APP_PORT },
         )),
-        Link::Usb { .. } => {
+        Link::Usb(_) => {
             let mut random = [0; 2];
             getrandom::fill(&mut random).map_err(io::Error::other)?;
             let room = PHONE_PORTS.end - PHONE_PORTS.start;
@@ -243,16 +245,15 @@ impl Arrival {
     ) -> io::Result<Option<Forwarding<'a>>> {
         let mut forwarding = None;
         match link {
-            Link::Usb { device, app } => {
+            Link::Usb(device) => {
                 if !device.reverse(self.port, &socket(folder)) {
                     return Err(io::Error::other("adb reverse"));
                 }
                 forwarding = Some(Forwarding {
                     device,
-                    app,
                     port: self.port,
                 });
-                if !device.start(app, self.port) {
+                if !device.start(self.port) {
                     return Err(io::Error::other("adb shell am start"));
                 }
             }
@@ -291,7 +292,6 @@ impl Arrival {
 /// The way through the cable, while this program runs.
 struct Forwarding<'a> {
     device: &'a adb::Device,
-    app: &'a str,
     port: u16,
 }
 
@@ -299,6 +299,6 @@ impl Drop for Forwarding<'_> {
     fn drop(&mut self) {
         self.device.end_reverse(self.port);
         // It shows every command, the PIN too.
-        self.device.stop(self.app);
+        self.device.stop();
     }
 }
