@@ -1,14 +1,17 @@
 //! Sockets that a forked child closes at once, also when it never executes another program.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+use rustix::net::{SocketAddrUnix, getpeername};
 
 /// A process has one connection to pcscd for questions, one for waiting and one for each reader in use.
 const ROOM: usize = 64;
@@ -56,7 +59,8 @@ pub(crate) fn not_inherited<T>(
     open: impl FnOnce() -> T,
     is_server: impl Fn(&Path) -> bool,
 ) -> (T, Option<NotInherited>) {
-    let lowest = UnixDatagram::unbound().map(|socket| socket.as_raw_fd());
+    // Any file would do that needs no path.
+    let lowest = eventfd(0, EventfdFlags::CLOEXEC).map(|file| file.as_raw_fd());
     let opened = open();
     let entry = lowest.ok().and_then(|lowest| enter(lowest, is_server));
     (opened, entry)
@@ -64,16 +68,14 @@ pub(crate) fn not_inherited<T>(
 
 fn enter(descriptor: RawFd, is_server: impl Fn(&Path) -> bool) -> Option<NotInherited> {
     // SAFETY: never closed here, and only asked what it is: a number without an open file answers EBADF.
-    let socket = ManuallyDrop::new(unsafe { UnixStream::from_raw_fd(descriptor) });
-    let peer = socket.peer_addr().ok()?;
-    if !peer.as_pathname().is_some_and(is_server) {
+    let socket = ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) });
+    let peer = SocketAddrUnix::try_from(getpeername(&*socket).ok()??).ok()?;
+    if !is_server(Path::new(OsStr::from_bytes(peer.path()?.to_bytes()))) {
         return None;
     }
     let flags = fcntl_getfd(&*socket).ok()?;
     fcntl_setfd(&*socket, flags | FdFlags::CLOEXEC).ok()?;
-    // SAFETY: as above.
-    let file = ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) });
-    let inode = file.metadata().ok()?.ino();
+    let inode = socket.metadata().ok()?.ino();
     if !REGISTERED.swap(true, Ordering::AcqRel) {
         // SAFETY: the handler does only what a child of a process with threads may do. The system forgets
         // it when the module is unloaded.

@@ -19,6 +19,15 @@ pub(crate) fn complain(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// A line for standard error, in black on white whatever colours the screen has: what reads a QR code does not
+/// take it for one when light and dark are exchanged.
+pub(crate) fn dark_on_light(line: &str) -> String {
+    match isatty(io::stderr()) {
+        true => format!("\x1b[30;107m{line}\x1b[0m"),
+        false => line.to_owned(),
+    }
+}
+
 /// Is standard output a screen?
 pub(crate) fn is_screen() -> bool {
     isatty(io::stdout())

@@ -277,13 +277,10 @@ impl Arrival {
     fn show(&self, host: &str, language: Language) {
         let address = format!("vpcd://{host}:{}", self.port);
         if let Ok(code) = QrCode::new(&address) {
-            // Dark on light also where the terminal is light on dark.
-            let text = code
-                .render::<Dense1x2>()
-                .dark_color(Dense1x2::Light)
-                .light_color(Dense1x2::Dark)
-                .build();
-            terminal::complain(&text);
+            let text = code.render::<Dense1x2>().build();
+            for line in text.lines() {
+                terminal::complain(&terminal::dark_on_light(line));
+            }
         }
         complain(language, Phrase::PhoneScan, &[("address", address)]);
     }
