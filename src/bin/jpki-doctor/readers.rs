@@ -97,7 +97,7 @@ pub(crate) fn is_meant(context: &Context, reader: &str) -> bool {
     )
 }
 
-/// Is it vpcd's: a phone, or whoever connects to it?
+/// Is it vpcd's reader, behind which is a phone?
 pub(crate) fn is_phone(reader: &str) -> bool {
     // The first is the name that vpcd's package gives, the second the one of our own service.
     reader.starts_with("Virtual PCD") || reader.starts_with(phone::READER)

@@ -237,7 +237,7 @@ catalogue! {
             "ホスト名とポート番号が正しいか、ネットワークにつながっているかを確認してください。",
         ];
         PhonePortOpen "phone-port-open" = [
-            "vpcd's port {port} is open to the network: whoever connects to it first is the card, and is sent your PIN.",
+            "vpcd's port {port} is open to the network: the first program that connects to it is the card and receives your PIN.",
             "Close it to other computers with `sudo systemctl edit pcscd.service`, and there under [Service] the two lines IPAddressDeny=any and IPAddressAllow=localhost; then `sudo systemctl restart pcscd.service`. Or use `jpki-doctor phone -- PROGRAM`, which opens no port, and remove vpcd's lines from /etc/reader.conf.d.",
         ], [
             "vpcdのポート {port} がネットワークに開いています。最初に接続した相手がカードとして扱われ、暗証番号が送られます。",
@@ -398,7 +398,7 @@ catalogue! {
             "スマートフォンとこのコンピューターの間にWireGuardを設定して、その中でのこのコンピューターのアドレスを指定するか、`--wireless ssh` を使ってください。",
         ];
         ReaderIsPhone "reader-is-phone" = [
-            "The reader {reader} is not a device but vpcd: a phone, or whoever connects to it. What you enter passes through the phone's app, which shows and logs it. A phone cannot switch a card off; what closes the card is that each transaction leaves its application, which is proved on each card.",
+            "The reader {reader} is not a device but vpcd: a phone, or another program that connects to it. What you enter passes through the phone's app, which shows and logs it. A phone cannot switch a card off; what closes the card is that each transaction leaves its application, which is proved on each card.",
             "",
         ], [
             "リーダー {reader} は機器ではなくvpcdです。接続したスマートフォンなどがリーダーになります。暗証番号はスマートフォンのアプリを通り、アプリはそれを表示し記録します。スマートフォンはカードの電源を切れませんが、処理のたびにカードのアプリケーションから抜けることで認証状態を閉じ、それをカードごとに確かめています。",

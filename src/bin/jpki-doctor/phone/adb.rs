@@ -81,7 +81,7 @@ impl Device {
         Some(state.starts_with("on"))
     }
 
-    /// From now on, whoever connects to this port on the phone arrives at a socket on this computer.
+    /// Forwards connections to this port on the phone to a socket on this computer.
     pub(super) fn reverse(&self, port: u16, socket: &Path) -> bool {
         let (from, to) = (
             format!("tcp:{port}"),

@@ -84,7 +84,7 @@ fn serve(language: Language, link: &Link, program: &[String]) -> io::Result<Outc
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    // Of this user alone: whoever reaches the socket is the card.
+    // Only for this user: a program that reaches the socket is the card.
     let mut folder = tempfile::Builder::new();
     let folder = folder
         .prefix("jpki-phone.")

@@ -1,4 +1,4 @@
-//! Who may reach the port of vpcd? Whoever connects to it first is the card, and is sent the PIN.
+//! Who can reach the port of vpcd. The first program that connects is the card and receives the PIN.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

@@ -36,15 +36,22 @@ const ENDING_LIMIT: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// $1: the folder of the socket, $2: that of reader.conf, $3: an option of pcscd or nothing, and then the relay. The namespaces
-/// have their own loopback device, which is down at first. pcscd has its socket at a fixed place.
+/// have their own loopback device, which is down at first. pcscd has its socket at a fixed place, and is where an ordinary user's
+/// search path does not lead.
 const SCRIPT: &str = r#"
 set -e
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 ip link set lo up
 if [ ! -d /run/pcscd ]; then mount -t tmpfs tmpfs /run && mkdir /run/pcscd; fi
 mount --bind "$1" /run/pcscd
 setpriv --pdeathsig TERM pcscd $3 --foreground --config "$2" < /dev/null > "$2/pcscd.log" 2>&1 &
 pcscd=$!
-trap 'kill $pcscd' EXIT
+trap 'kill $pcscd 2> /dev/null' EXIT
+for _ in $(seq 100); do
+    [ ! -S /run/pcscd/pcscd.comm ] || break
+    kill -0 $pcscd || exit 1
+    sleep 0.1
+done
 shift 3
 "$@"
 "#;

@@ -83,7 +83,7 @@ impl Wire {
             if !is_readable(self.as_fd(), end.saturating_duration_since(Instant::now())) {
                 return Err(Lost::Late);
             }
-            // No byte of the next message: whoever waits for that one looks at the socket.
+            // Never a byte of the next message: the relay polls the socket for that one.
             let mut room = vec![0; missing];
             match read(&self.socket, &mut room) {
                 Ok(0) => return Err(Lost::Closed),
