@@ -53,6 +53,8 @@ pub struct ReaderState {
     /// The card in it: the same number means that the very same insertion is still going on.
     /// `None`: empty.
     pub insertion: Option<InsertionId>,
+    /// The answer to reset of the card in it, as the reader tells it; empty: no card, or not told.
+    pub atr: Vec<u8>,
 }
 
 /// Tells one insertion of a card from the next. PC/SC counts insertions and removals of a reader;
@@ -160,6 +162,16 @@ pub trait Exchange {
     /// # Errors
     /// [`Error::Removed`], [`Error::NoReader`], [`Error::NoService`], [`Error::Failed`].
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Error>;
+
+    /// Resets the card without taking its power, and keeps the transaction.
+    ///
+    /// # Errors
+    /// As [`Exchange::transmit`].
+    fn reset(&mut self) -> Result<(), Error> {
+        Err(Error::Failed(
+            "this transaction cannot reset its card".to_owned(),
+        ))
+    }
 
     /// Has the reader do something by a control code of [`Abilities`], and returns its answer.
     ///

@@ -172,6 +172,12 @@ impl Exchange for PcscExchange<'_> {
         Ok(card.transmit(command, &mut room)?.to_vec())
     }
 
+    fn reset(&mut self) -> Result<(), Error> {
+        let card = self.inner.as_mut().ok_or(Error::Removed)?;
+        let reset = pcsc::Disposition::ResetCard;
+        Ok(card.reconnect(ShareMode::Shared, Protocols::ANY, reset)?)
+    }
+
     fn control(&mut self, code: u32, data: &[u8]) -> Result<Vec<u8>, Error> {
         let card = self.inner.as_ref().ok_or(Error::Removed)?;
         let mut room = [0; pcsc::MAX_BUFFER_SIZE];

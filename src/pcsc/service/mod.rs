@@ -105,6 +105,7 @@ impl Transport for Pcsc {
                 .map(|state| ReaderState {
                     name: self.text(state.name()),
                     insertion: insertion_of(state, epoch),
+                    atr: state.atr().to_vec(),
                 })
                 .collect())
         })

@@ -76,6 +76,11 @@ fn transact(mut exchange: Box<dyn Exchange + '_>, requests: &Receiver<Request>) 
                     return;
                 }
             }
+            Request::Reset(reply) => {
+                if reply.send(exchange.reset()).is_err() {
+                    return;
+                }
+            }
             Request::Control(code, data, reply) => {
                 if reply.send(exchange.control(code, &data)).is_err() {
                     return;
@@ -205,6 +210,10 @@ impl Exchange for Turn<'_> {
         let command = Zeroizing::new(command.to_vec());
         self.link
             .call(EXCHANGE_LIMIT, |reply| Request::Transmit(command, reply))
+    }
+
+    fn reset(&mut self) -> Result<(), Error> {
+        self.link.call(EXCHANGE_LIMIT, Request::Reset)
     }
 
     fn control(&mut self, code: u32, data: &[u8]) -> Result<Vec<u8>, Error> {

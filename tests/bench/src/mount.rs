@@ -96,6 +96,7 @@ impl Transport for Mount {
         Ok(vec![ReaderState {
             name: NAME.to_owned(),
             insertion: INSERTION,
+            atr: Vec::new(),
         }])
     }
 

@@ -135,6 +135,7 @@ impl Transport for Bench {
         Ok(vec![ReaderState {
             name: "Reader".to_owned(),
             insertion: self.insertion("Reader")?,
+            atr: Vec::new(),
         }])
     }
 

@@ -143,6 +143,7 @@ impl Transport for FakePcsc {
             .into_iter()
             .map(|place| ReaderState {
                 insertion: place.insertion(),
+                atr: Vec::new(),
                 name: place.name,
             })
             .collect())
