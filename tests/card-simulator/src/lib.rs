@@ -17,6 +17,7 @@
 pub mod apdu;
 pub mod card;
 pub mod issue;
+pub mod like;
 pub mod pki;
 pub mod profile;
 pub mod reader;

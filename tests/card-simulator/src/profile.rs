@@ -24,6 +24,10 @@ pub struct Profile {
     pub atr: Atr,
     /// Label in EF 0006 (section 7).
     pub label: String,
+    /// Model in EF 0006 (section 2.1).
+    pub model: String,
+    /// Length of the FCI that SELECT of JPKI gives with P2=00, in bytes (section 3.1, unknown); 0: such a SELECT is refused with 6A86.
+    pub fci: u8,
     /// Whether the resident-registry and face-information applications of the plastic card are there (section 1.2, 7).
     pub other_applications: bool,
     /// Whether the Issuer Security Domain can be selected by name. If not, only a loss of power logs out.
@@ -53,6 +57,8 @@ pub struct Profile {
     /// Tries left for the sign password when the card is made; 0 is locked, 5 is full.
     pub sign_tries: u8,
 
+    /// The query of the tries is answered in five bytes too; otherwise those are 6700 (section 3.3, one source).
+    pub five_byte_query: bool,
     /// VERIFY on a locked PIN answers 6983 and not 6984 (section 13).
     pub locked_is_6983: bool,
     /// What the query of the tries answers on a locked PIN (section 13).
@@ -63,6 +69,8 @@ pub struct Profile {
     pub failed_verify_clears: bool,
     /// A warm reset forgets everything like a loss of power; otherwise it changes nothing, as measured by one author (section 5).
     pub warm_reset_clears: bool,
+    /// SELECT of another application keeps what was verified; one source says that it takes it away (section 3.1).
+    pub leaving_keeps: bool,
     /// The first command after power-up answers 6F00 (section 1).
     pub first_command_fails: bool,
 
@@ -85,8 +93,10 @@ pub struct Profile {
     pub warns_at_end: bool,
     /// Is READ BINARY refused that asks for more than is left of the file?
     pub refuses_crossing: bool,
-    /// What follows the certificates in their EFs (section 2.2, unknown).
+    /// What follows the holder's certificates in their EFs (section 2.2, unknown).
     pub filler: Filler,
+    /// What follows the certificates of the authorities.
+    pub authority_filler: Filler,
     /// What an EF without certificate looks like.
     pub absent_certificate: Absent,
     /// Whether EF 0008 is there.
@@ -167,6 +177,8 @@ impl Profile {
             family: Family::Jpki,
             atr: Atr::CONTACT,
             label: "JPKIAPICCTOKEN2".into(),
+            model: "SIMULATE".into(),
+            fci: 14,
             other_applications: true,
             selectable_security_domain: true,
             challenge: true,
@@ -180,11 +192,13 @@ impl Profile {
             sign_password: "ABC123".into(),
             auth_tries: 3,
             sign_tries: 5,
+            five_byte_query: false,
             locked_is_6983: false,
             locked_query: LockedQuery::NoTries,
             query_tells_verified: false,
             failed_verify_clears: false,
             warm_reset_clears: false,
+            leaving_keeps: false,
             first_command_fails: false,
             raw_scheme_only: false,
             pss_salt: 32,
@@ -196,6 +210,7 @@ impl Profile {
             warns_at_end: false,
             refuses_crossing: false,
             filler: Filler::None,
+            authority_filler: Filler::None,
             absent_certificate: Absent::NoFile,
             presence_file: true,
             answers: Answers::Whole,

@@ -374,7 +374,7 @@ fn usage() {
     assert!(help.contains("swap-silent") && help.contains("android") && help.contains("filler="));
     let (code, _, error) = run("serve --vpcd 127.0.0.1:1");
     assert_eq!(code, Some(2));
-    assert!(error.contains("--card is needed"), "{error}");
+    assert!(error.contains("--card or --like is needed"), "{error}");
     let (code, _, error) = run("ctl /nowhere/socket status");
     assert_eq!(code, Some(2));
     assert!(error.contains("no simulator at /nowhere/socket"), "{error}");

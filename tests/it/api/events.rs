@@ -32,7 +32,7 @@ fn present(fixture: &Fixture, slot: CK_SLOT_ID) -> bool {
 #[test]
 fn cards_present_at_the_start_are_no_event() {
     let fixture = Fixture::plastic();
-    assert_eq!(events(&fixture), []);
+    assert!(events(&fixture).is_empty());
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn card_that_comes_after_c_initialize_is_an_event() {
     assert_eq!(events(&fixture), [AUTH, SIGN]);
     // pcscd comes after C_Initialize.
     initialized_without(&|| fixture.pcsc.set_service(Service::Stopped));
-    assert_eq!(events(&fixture), []);
+    assert!(events(&fixture).is_empty());
     fixture.pcsc.set_service(Service::Running);
     assert_eq!(events(&fixture), [AUTH, SIGN]);
 }
@@ -68,7 +68,7 @@ fn each_change_is_one_event_for_each_slot() {
         assert_eq!(events(&fixture), [AUTH, SIGN]);
         fixture.put_back();
         assert_eq!(events(&fixture), [AUTH, SIGN]);
-        assert_eq!(events(&fixture), []);
+        assert!(events(&fixture).is_empty());
     }
     // A removal and an insertion between two looks are a change: the card may be another one.
     fixture.take_out();
@@ -80,7 +80,7 @@ fn each_change_is_one_event_for_each_slot() {
 fn slot_list_consumes_no_event() {
     let fixture = Fixture::plastic();
     fixture.take_out();
-    assert_eq!(fixture.slot_list(true).unwrap(), []);
+    assert!(fixture.slot_list(true).unwrap().is_empty());
     assert!(!present(&fixture, AUTH));
     assert_eq!(events(&fixture), [AUTH, SIGN]);
 }
@@ -283,7 +283,7 @@ fn two_waits_share_the_events() {
         .collect();
     slots.sort_unstable();
     assert_eq!(slots, [AUTH, SIGN]);
-    assert_eq!(events(&fixture), []);
+    assert!(events(&fixture).is_empty());
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn wait_may_begin_before_the_service() {
     let pcsc = FakePcsc::default();
     pcsc.set_service(Service::Stopped);
     let fixture = Fixture::on(pcsc, |_| ());
-    assert_eq!(fixture.slot_list(false).unwrap(), []);
+    assert!(fixture.slot_list(false).unwrap().is_empty());
     let caller = fixture.caller();
     let waiter = thread::spawn(move || caller.wait_for_slot_event(0));
     thread::sleep(Duration::from_millis(100));
@@ -322,15 +322,15 @@ fn service_may_start_late_and_restart() {
         events(&fixture);
 
         fixture.pcsc.set_service(service);
-        assert_eq!(fixture.slot_list(true).unwrap(), []);
+        assert!(fixture.slot_list(true).unwrap().is_empty());
         assert_eq!(fixture.slot_list(false).unwrap(), [AUTH, SIGN]);
         assert_eq!(fixture.token_info(AUTH).unwrap_err(), CKR_DEVICE_ERROR);
         // That nobody answers says nothing of the card: the session goes on.
         assert_eq!(fixture.state(session), Ok(CKS_RW_USER_FUNCTIONS));
         assert!(fixture.open_session(AUTH, true).is_err());
-        assert_eq!(events(&fixture), []);
+        assert!(events(&fixture).is_empty());
         fixture.pcsc.set_service(Service::Running);
-        assert_eq!(events(&fixture), []);
+        assert!(events(&fixture).is_empty());
         fixture.signature(session).unwrap();
 
         // A restart ends every connection, and the card may be another one.

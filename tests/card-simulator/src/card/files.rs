@@ -65,10 +65,10 @@ impl FileSystem {
         if let Some(content) = leaf(sign.map(|identity| &identity.certificate), sign_access) {
             add(0x0001, content);
         }
-        let sign_ca = filled(&credentials.sign_ca, profile.filler);
+        let sign_ca = filled(&credentials.sign_ca, profile.authority_filler);
         add(0x0002, transparent(sign_ca, Access::Free));
         add(0x0005, Content::Internal);
-        let information = token_information(&profile.label);
+        let information = token_information(&profile.label, &profile.model);
         add(0x0006, transparent(information, Access::Free));
         if profile.presence_file {
             let mark = |present| if present { 0x8F } else { 0x00 };
@@ -79,7 +79,7 @@ impl FileSystem {
         if let Some(content) = leaf(auth.map(|identity| &identity.certificate), auth_access) {
             add(0x000A, content);
         }
-        let auth_ca = filled(&credentials.auth_ca, profile.filler);
+        let auth_ca = filled(&credentials.auth_ca, profile.authority_filler);
         add(0x000B, transparent(auth_ca, Access::Free));
         if auth.is_some() {
             add(0x0017, Content::Key(Role::Auth));
@@ -113,7 +113,7 @@ fn filled(bytes: &[u8], filler: Filler) -> Vec<u8> {
 }
 
 /// EF 0006: a `CK_TOKEN_INFO` of 160 bytes with big-endian numbers (section 2.1, one source).
-fn token_information(label: &str) -> Vec<u8> {
+fn token_information(label: &str, model: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(160);
     let mut text = |text: &str, length: usize| {
         let padded = text.bytes().chain(std::iter::repeat(b' ')).take(length);
@@ -121,7 +121,7 @@ fn token_information(label: &str) -> Vec<u8> {
     };
     text(label, 32);
     text("00000000000000000000000000000001", 32);
-    text("SIMULATE", 16);
+    text(model, 16);
     text("0000000020500003", 16);
     // Flags: RNG, LOGIN_REQUIRED, USER_PIN_INITIALIZED, TOKEN_INITIALIZED; sessions; PIN lengths; no memory figures.
     let numbers: [u32; 11] = [

@@ -55,6 +55,7 @@ impl Card {
         let value = match (command.data, command.expected, command.extended) {
             (None, None, false) => None,
             (Some(value), None, false) if value.len() <= LONGEST => Some(value),
+            (None, Some(_), false) if self.profile.five_byte_query => None,
             // Among them the five-byte query `00 20 00 80 00`.
             _ => return Status::WRONG_LENGTH.into(),
         };

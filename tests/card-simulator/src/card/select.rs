@@ -38,15 +38,26 @@ impl Card {
         let Some((application, full_name)) = self.application_named(name) else {
             return Status::NOT_FOUND.into();
         };
+        if (application, command.p2, self.profile.fci) == (Application::Jpki, 0x00, 0) {
+            return Status::BAD_PARAMETERS.into();
+        }
         if application != self.volatile.application {
             self.volatile.application = application;
-            self.volatile.auth_verified = false;
-            self.volatile.sign_verified = false;
+            if !self.profile.leaving_keeps {
+                self.volatile.auth_verified = false;
+                self.volatile.sign_verified = false;
+            }
         }
         self.volatile.current = None;
         match (command.p2, command.expected) {
             // What the FCI of the real card holds is not published: the DF name alone.
-            (0x00, Some(le)) => Response::ok(template(0x84, full_name, le)),
+            (0x00, Some(le)) => {
+                let mut fci = template(0x84, full_name, le);
+                if application == Application::Jpki {
+                    fci.resize(le.min(self.profile.fci.into()), 0x00);
+                }
+                Response::ok(fci)
+            }
             _ => Status::OK.into(),
         }
     }

@@ -5,6 +5,8 @@
 pub enum Atr {
     /// Always these bytes.
     Fixed(&'static [u8]),
+    /// The first so many of these bytes.
+    Own([u8; 33], u8),
     /// As readers of the ACR122 class make it: with the card's pseudo-unique identifier in it, new at every power-up.
     RandomPupi,
 }
@@ -19,10 +21,29 @@ impl Atr {
     /// A security key, made up; it looks like a contactless card on purpose (section 11, "a PC has several readers").
     pub const FIDO: Self = Self::Fixed(FIDO);
 
+    /// One of [`ATRS`] by its name, `random`, or other bytes in hexadecimal.
+    pub(super) fn named(text: &str) -> Option<Self> {
+        if text == "random" {
+            return Some(Self::RandomPupi);
+        }
+        if let Some((_, bytes)) = ATRS.iter().find(|(name, _)| *name == text) {
+            return Some(Self::Fixed(bytes));
+        }
+        let mut bytes = [0; 33];
+        let length = text.len() / 2;
+        for (at, byte) in bytes.iter_mut().enumerate().take(length) {
+            *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+        }
+        // An ATR has at least TS and T0.
+        let fits = (2..=33).contains(&length) && text.len().is_multiple_of(2);
+        fits.then_some(Self::Own(bytes, u8::try_from(length).ok()?))
+    }
+
     /// The bytes for one power-up.
     pub(crate) fn bytes(self) -> Vec<u8> {
         match self {
             Self::Fixed(bytes) => bytes.to_vec(),
+            Self::Own(bytes, length) => bytes.iter().take(length.into()).copied().collect(),
             Self::RandomPupi => {
                 let mut pupi = [0; 4];
                 // Without a source of randomness the identifier is 0: still a correct ATR.

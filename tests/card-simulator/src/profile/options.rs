@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, str::FromStr};
 
-use super::{ATRS, Absent, Answers, Atr, Filler, LockedQuery, Profile};
+use super::{Absent, Answers, Atr, Filler, LockedQuery, Profile};
 use crate::pki::{Generation, Validity};
 
 /// The text names no profile, no option, or no value of it.
@@ -33,10 +33,15 @@ impl Profile {
         ("auth-tries=0..3", "tries left, 0 is locked"),
         ("sign-tries=0..5", "tries left, 0 is locked"),
         (
-            "atr=NAME|random",
+            "atr=NAME|random|HEX",
             "a name of ATRS; random changes at each power-up",
         ),
         ("label=TEXT", "label in EF 0006"),
+        ("model=TEXT", "model in EF 0006"),
+        (
+            "fci=0..255",
+            "length of the FCI; 0: 6A86 to who asks for it",
+        ),
         ("generation=1|2|3", "CA generation"),
         ("expired", "certificates are over"),
         ("not-yet-valid", "certificates begin tomorrow"),
@@ -56,11 +61,13 @@ impl Profile {
             "no-extended-reads",
             "6700 to READ BINARY with an extended Le",
         ),
+        ("five-byte-query", "00 20 00 P2 00 tells the tries too"),
         ("locked=6984|6983", "VERIFY on a locked PIN"),
         ("locked-query=63c0|6984|6983", "query on a locked PIN"),
         ("query-tells-verified", "query answers 9000 while verified"),
         ("failed-verify-clears", "a wrong PIN logs out"),
         ("warm-reset-clears", "a warm reset logs out"),
+        ("leaving-keeps", "another application does not log out"),
         (
             "first-command-fails",
             "6F00 to the first command after power-up",
@@ -83,6 +90,10 @@ impl Profile {
         (
             "filler=none|ff|00[:SIZE]",
             "what follows the certificates, up to SIZE (2048) bytes",
+        ),
+        (
+            "ca-filler=none|ff|00[:SIZE]",
+            "the same for those of the authorities alone",
         ),
         ("answers=whole|61|6c|t0", "GET RESPONSE, exact Le, or both"),
         (
@@ -130,8 +141,10 @@ impl Profile {
             "sign-password" => self.sign_password = pin(value?)?,
             "auth-tries" => self.auth_tries = number(value?, 3)?,
             "sign-tries" => self.sign_tries = number(value?, 5)?,
-            "atr" => self.atr = atr(value?)?,
+            "atr" => self.atr = Atr::named(value?)?,
             "label" => self.label = value?.to_owned(),
+            "model" => self.model = value?.to_owned(),
+            "fci" => self.fci = number(value?, u8::MAX)?,
             "generation" => {
                 self.generation = match value? {
                     "1" => Generation::First,
@@ -159,6 +172,8 @@ impl Profile {
             "no-security-domain" => self.selectable_security_domain = !flag(value)?,
             "no-extended-reads" => self.extended_reads = !flag(value)?,
             "no-challenge" => self.challenge = !flag(value)?,
+            "five-byte-query" => self.five_byte_query = flag(value)?,
+            "leaving-keeps" => self.leaving_keeps = flag(value)?,
             "locked" => {
                 self.locked_is_6983 = match value? {
                     "6984" => false,
@@ -187,7 +202,11 @@ impl Profile {
             "read-refuses-above" => self.read_refuses_above = positive(value?)?,
             "warns-at-end" => self.warns_at_end = flag(value)?,
             "refuses-crossing" => self.refuses_crossing = flag(value)?,
-            "filler" => self.filler = filler(value?)?,
+            "filler" => {
+                self.filler = filler(value?)?;
+                self.authority_filler = self.filler;
+            }
+            "ca-filler" => self.authority_filler = filler(value?)?,
             "answers" => {
                 self.answers = match value? {
                     "whole" => Answers::Whole,
@@ -244,14 +263,6 @@ fn pin(text: &str) -> Option<String> {
     (1..=16).contains(&text.len()).then(|| text.to_owned())
 }
 
-fn atr(text: &str) -> Option<Atr> {
-    if text == "random" {
-        return Some(Atr::RandomPupi);
-    }
-    let known = ATRS.iter().find(|(name, _)| *name == text);
-    known.map(|(_, bytes)| Atr::Fixed(bytes))
-}
-
 fn filler(text: &str) -> Option<Filler> {
     let (value, size) = match text.split_once(':') {
         Some((value, size)) => (value, size.parse().ok()?),
@@ -287,7 +298,8 @@ mod tests {
             };
             let values = values
                 .replace("[:SIZE]", "")
-                .replace("NAME", "contact-2024");
+                .replace("NAME", "contact-2024")
+                .replace("HEX", "3B80");
             for value in values
                 .split('|')
                 .map(|value| value.split("..").next().unwrap())

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, fmt::Write, path::PathBuf, time::Duration};
 
-use jpki_card_simulator::{Misbehaviour, Profile, reader::Timing};
+use jpki_card_simulator::{Misbehaviour, Profile, like::Like, reader::Timing};
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Arguments {
 
 impl Options {
     fn parse(words: &[String]) -> Result<Self, UsageError> {
-        let (mut vpcd, mut control) = (None, None);
+        let (mut vpcd, mut control, mut measured) = (None, None, None);
         let mut options = Self {
             vpcd: String::new(),
             control: PathBuf::new(),
@@ -82,13 +82,20 @@ impl Options {
                 "--state" => options.state = Some(value.into()),
                 "--log" => options.log = Some(value.into()),
                 "--export" => options.export = Some(value.into()),
-                "--timing" => options.timing = timing(value)?,
+                "--timing" => measured = Some(timing(value)?),
+                "--like" => {
+                    let like = like(value)?;
+                    let text = format!("like={}", like.options);
+                    options.cards.push(card(&text, &options.cards)?);
+                    options.timing = like.timing;
+                }
                 _ => options.cards.push(card(value, &options.cards)?),
             }
         }
         if options.cards.is_empty() {
-            return Err(UsageError("at least one --card is needed".into()));
+            return Err(UsageError("at least one --card or --like is needed".into()));
         }
+        options.timing = measured.unwrap_or(options.timing);
         options.vpcd = vpcd.ok_or_else(|| UsageError("--vpcd is needed".into()))?;
         options.control = control.ok_or_else(|| UsageError("--control is needed".into()))?;
         Ok(options)
@@ -120,6 +127,13 @@ impl fmt::Display for UsageError {
 }
 
 impl Error for UsageError {}
+
+/// What a report asks for.
+fn like(path: &str) -> Result<Like, UsageError> {
+    let error = |reason: String| UsageError(format!("--like {path}: {reason}"));
+    let text = std::fs::read_to_string(path).map_err(|reason| error(reason.to_string()))?;
+    Like::from_report(&text).map_err(|reason| error(reason.to_string()))
+}
 
 /// Names become file names, so they are plain words.
 fn card(text: &str, known: &[(String, Profile)]) -> Result<(String, Profile), UsageError> {
@@ -160,15 +174,17 @@ const VALUED: &[&str] = &[
     "--export",
     "--timing",
     "--card",
+    "--like",
 ];
 
 const USAGE: &str = "\
 A JPKI card, simulated from published text, behind pcscd's vpcd driver.
 
-jpki-card-simulator serve --vpcd HOST:PORT --control SOCKET --card NAME=PROFILE[,OPTION[=VALUE]]... [--card ...]
+jpki-card-simulator serve --vpcd HOST:PORT --control SOCKET --card NAME=PROFILE[,OPTION[=VALUE]]... [--card ...] [--like FILE]
   --vpcd HOST:PORT    where pcscd's vpcd driver listens; waits until it does
   --control SOCKET    Unix socket for commands
   --card NAME=...     a card of the deck; the first one is in the reader at the start
+  --like FILE         a card called like, made after a report of jpki-doctor, with its timing unless --timing says another
   --empty             start with an empty reader
   --state DIR         keep keys, certificates and PIN counters there; they win over --card the next time
   --export DIR        write auth-ca.pem, sign-ca.pem, NAME-auth.pem, NAME-auth.der, NAME-sign.pem, NAME-sign.der
@@ -221,6 +237,7 @@ mod tests {
                 "--vpcd is needed",
             ),
             ("serve --vpcd h:1 --control /tmp/c", "at least one --card"),
+            ("serve --like /nowhere", "/nowhere"),
             ("serve --card a=gold", "'gold'"),
             ("serve --card a/b=plastic", "letters, digits"),
             ("serve --card a=plastic --card a=plastic", "already"),
