@@ -9,10 +9,10 @@ use super::error::Error;
 use super::files::{CertificateFile, FileId, Kind, MAX_CHALLENGE, READ_LENGTH, Role, Scheme};
 use super::permit::Permit;
 use super::pin::Pin;
-use super::state::{CardState, Closing, Origin};
+use super::state::{CardState, Closing, Fallback, Origin};
 use super::transaction::Transaction;
 use crate::config::{ExtendedReads, LastTry};
-use crate::pcsc::{self, Abilities, Channel, Disposition};
+use crate::pcsc::{self, Abilities, Channel, Disposition, Exchange};
 
 /// What a card shows without a PIN when it is opened.
 #[derive(Debug)]
@@ -241,6 +241,32 @@ impl JpkiCard {
         })
     }
 
+    /// Hands the transaction to `examine` with the PIN of a role verified (`jpki-doctor report`), and takes the card's
+    /// power afterwards. Sends the PIN once, and only while the PIN has all its tries.
+    ///
+    /// # Errors
+    /// As [`JpkiCard::login`]; [`Error::PinMayHaveChanged`] when a try is missing: nothing was sent.
+    pub fn examine(
+        &mut self,
+        role: Role,
+        pin: &Pin,
+        examine: impl FnOnce(&mut dyn Exchange),
+    ) -> Result<(), Error> {
+        self.talk(false, |talk| {
+            talk.select()?;
+            let left = talk.tries_left(role)?;
+            if left < role.max_tries() {
+                return Err(Error::PinMayHaveChanged { left });
+            }
+            talk.verify(role, pin, Origin::Typed(LastTry::Guard))?;
+            // Whatever becomes of the card meanwhile, nothing but its power is trusted to close it.
+            talk.state.closing = Closing::ByPowerDownUnproved;
+            examine(talk.exchange.as_mut());
+            talk.state.left_selected = false;
+            Ok(())
+        })
+    }
+
     /// Leaves the application: what `login_state = "card"` left open is closed.
     ///
     /// # Errors
@@ -420,9 +446,19 @@ impl JpkiCard {
             Ok(false) => Closing::ByPowerDown,
             Err(_) => talk.state.closing,
         };
-        talk.state.open = works == Ok(true);
+        if works == Ok(true) {
+            talk.state.open = true;
+            talk.state.fall_back(Fallback::NeverClosed);
+        } else {
+            talk.state.open = false;
+        }
         talk.end();
         works.map(|_| ())
+    }
+
+    /// What this card made us do otherwise than usual so far.
+    pub fn fallbacks(&self) -> &[Fallback] {
+        &self.state.fallbacks
     }
 
     /// How this card is closed, as far as it has shown.

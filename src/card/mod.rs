@@ -22,6 +22,6 @@ pub use error::Error;
 pub use insertion::Insertion;
 pub use jpki_card::{Access, CardInfo, JpkiCard, Shown};
 pub use readers::Readers;
-pub use state::Closing;
+pub use state::{Closing, Fallback};
 
 pub use crate::pcsc::{Cancel, Error as PcscError, InsertionId, ReaderState, Watch};

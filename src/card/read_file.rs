@@ -1,7 +1,7 @@
 //! How a file is read: by its short identifier or after a SELECT, block by block, cut at the length that its content
 //! names.
 
-use log::{info, warn};
+use log::{debug, info, warn};
 
 use super::apdu::{Command, Response, StatusWord};
 use super::certificate::Certificate;
@@ -9,7 +9,7 @@ use super::error::Error;
 use super::files::{
     CertificateFile, FileId, MAX_CERTIFICATE_LENGTH, READ_LENGTH, USUAL_CERTIFICATE_LENGTH,
 };
-use super::state::Addressing;
+use super::state::{Addressing, Fallback};
 use super::transaction::{Transaction, unexplained};
 
 impl Transaction<'_> {
@@ -40,7 +40,10 @@ impl Transaction<'_> {
             StatusWord::NotFound => return Err(Error::FileAbsent),
             other => return Err(unexplained("SELECT EF", other)),
         }
-        self.state.form.reading = Addressing::Long;
+        if self.state.form.reading != Addressing::Long {
+            self.state.form.reading = Addressing::Long;
+            self.state.fall_back(Fallback::FilesSelected);
+        }
         data_of_read(self.send(Command::read(0, length))?)
     }
 
@@ -200,7 +203,8 @@ impl Transaction<'_> {
             // The file is shorter, and the card gives nothing beyond its end.
             _ if status == StatusWord::Other(0x6B00) => Ok(None),
             _ => {
-                info!("extended READ BINARY was answered {status:?}; short ones are used");
+                debug!("extended READ BINARY was answered {status:?}");
+                self.state.fall_back(Fallback::ShortReads);
                 return Ok(None);
             }
         };

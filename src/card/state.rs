@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use log::info;
+
 use super::certificate::Certificate;
 use super::files::{CertificateFile, FileId, Role};
 use super::pin::{Pin, RejectedPins};
@@ -102,9 +104,58 @@ pub enum Closing {
     Impossible,
 }
 
+/// What a card did not understand, or not as the cards that were published, and what is done instead. One line of the
+/// log (info) and of `jpki-doctor` each: it is what the next table of cards needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// The first SELECT after power-up was answered 6F00 and was sent again.
+    SelectAgain,
+    /// Files are selected before they are read.
+    FilesSelected,
+    /// Files of PINs are selected before a VERIFY.
+    PinsSelected,
+    /// Files of keys are selected before a signature.
+    KeysSelected,
+    /// Certificates are read in short answers, although the reader takes long ones.
+    ShortReads,
+    /// The reader takes the power away after a PIN, because leaving the application does not close the card.
+    PowerDown,
+    /// Nothing that was tried takes a verified PIN away.
+    NeverClosed,
+    /// RSA-PSS is not offered.
+    NoPss,
+}
+
+impl Fallback {
+    fn log(self) -> &'static str {
+        match self {
+            Fallback::SelectAgain => "the first SELECT was answered 6F00; it was sent again",
+            Fallback::FilesSelected => "no short identifiers in READ BINARY; files are selected",
+            Fallback::PinsSelected => "no short identifiers in VERIFY; PINs are selected",
+            Fallback::KeysSelected => "no short identifiers in 80 2A; keys are selected",
+            Fallback::ShortReads => "no extended READ BINARY; short ones are used",
+            Fallback::PowerDown => "leaving does not close it; the power is taken away after a PIN",
+            Fallback::NeverClosed => "a PIN stays verified whatever is done",
+            Fallback::NoPss => "no RSA-PSS",
+        }
+    }
+}
+
+impl CardState {
+    /// Remembers a fallback, and logs it the first time.
+    pub(super) fn fall_back(&mut self, fallback: Fallback) {
+        if !self.fallbacks.contains(&fallback) {
+            info!("this card: {}", fallback.log());
+            self.fallbacks.push(fallback);
+        }
+    }
+}
+
 /// What we know of a card from one transaction to the next.
 #[derive(Debug, Default)]
 pub(super) struct CardState {
+    /// What this card made us do otherwise.
+    pub(super) fallbacks: Vec<Fallback>,
     pub(super) form: Addressings,
     pub(super) pins: PinStates,
     /// The start of the authentication certificate, when the card shows it without a PIN.

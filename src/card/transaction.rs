@@ -8,7 +8,7 @@ use super::apdu::{Command, Response, StatusWord, reference};
 use super::error::Error;
 use super::files::{CertificateFile, FileId, MAX_CERTIFICATE_LENGTH, Role, Scheme};
 use super::permit::Permit;
-use super::state::{Addressing, CardState, Closing};
+use super::state::{Addressing, CardState, Closing, Fallback};
 use crate::pcsc::{Channel, Disposition, Error as PcscError, Exchange};
 
 /// The longest answer that is asked for: a certificate and a status word.
@@ -82,7 +82,10 @@ impl<'a> Transaction<'a> {
         let response = self.send(Command::select_jpki())?;
         // The first command after power-up was once seen answered 6F00 (docs/card.md, 1).
         let response = match response.status {
-            StatusWord::Other(0x6F00) => self.send(Command::select_jpki())?,
+            StatusWord::Other(0x6F00) => {
+                self.state.fall_back(Fallback::SelectAgain);
+                self.send(Command::select_jpki())?
+            }
             _ => response,
         };
         match response.status {
@@ -147,6 +150,7 @@ impl<'a> Transaction<'a> {
             (_, StatusWord::SecurityStatus) => Err(Error::NotVerified),
             // The input has the one length that the scheme takes, so the scheme is what it means.
             (Scheme::Pss, StatusWord::Other(0x6A80 | 0x6A81 | 0x6A86 | 0x6985 | 0x6D00)) => {
+                self.state.fall_back(Fallback::NoPss);
                 Err(Error::SchemeRefused)
             }
             (Scheme::Pkcs1, StatusWord::Other(0x6A80 | 0x6985 | 0x6700)) => {
@@ -216,6 +220,7 @@ impl<'a> Transaction<'a> {
             }
             Ok(true) => {
                 self.state.closing = Closing::ByPowerDownUnproved;
+                self.state.fall_back(Fallback::PowerDown);
                 false
             }
             // Proof of nothing; the next transaction asks again.
@@ -259,6 +264,7 @@ impl<'a> Transaction<'a> {
                 self.state.leaves_refused += 1;
                 if self.state.leaves_refused >= LEAVES_TRIED {
                     self.state.closing = Closing::ByPowerDownUnproved;
+                    self.state.fall_back(Fallback::PowerDown);
                 }
                 false
             }
@@ -313,6 +319,7 @@ impl<'a> Transaction<'a> {
         let response = self.send(command(None))?;
         if response.status.proves_the_form() {
             self.state.form.key = Addressing::Long;
+            self.state.fall_back(Fallback::KeysSelected);
         }
         Ok(response)
     }

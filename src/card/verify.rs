@@ -8,7 +8,7 @@ use super::error::Error;
 use super::files::Role;
 use super::pin::Pin;
 use super::pin_pad;
-use super::state::{Addressing, Entry, Origin};
+use super::state::{Addressing, Entry, Fallback, Origin};
 use super::transaction::{Transaction, unexplained};
 use crate::config::LastTry;
 
@@ -35,6 +35,7 @@ impl Transaction<'_> {
         let status = self.send(Command::tries_left(reference(None)))?.status;
         let left = tries_in(status).ok_or(unexplained("VERIFY without data", status))?;
         self.state.form.pin = Addressing::Long;
+        self.state.fall_back(Fallback::PinsSelected);
         Ok(left)
     }
 
