@@ -10,6 +10,7 @@
 mod checkup;
 mod pins;
 mod registration;
+mod report;
 #[path = "../it/pin/scripted_pinentry.rs"]
 #[allow(dead_code, reason = "the tests of the module use all of it")]
 mod scripted_pinentry;

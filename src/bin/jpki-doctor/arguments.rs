@@ -36,6 +36,11 @@ pub(crate) enum Task {
     CheckPin(Role),
     ChangePin(Role),
     SshPubkey,
+    /// Examine the card and make a file of it.
+    Report {
+        with_pin: bool,
+        output: Option<PathBuf>,
+    },
     Watch {
         seconds: Option<u64>,
     },
@@ -73,6 +78,8 @@ struct Raw {
     root: Option<PathBuf>,
     wireless: Option<String>,
     dry_run: bool,
+    no_pin: bool,
+    output: Option<PathBuf>,
     verbose: bool,
     help: bool,
     version: bool,
@@ -136,6 +143,8 @@ impl Raw {
                 Long("system") => self.system = true,
                 Long("root") => self.root = Some(parser.value().map_err(text)?.into()),
                 Long("wireless") => self.wireless = Some(value(&mut parser)?),
+                Long("no-pin") => self.no_pin = true,
+                Long("output") => self.output = Some(parser.value().map_err(text)?.into()),
                 Long("dry-run") => self.dry_run = true,
                 Short('v') | Long("verbose") => self.verbose = true,
                 Short('h') | Long("help") => self.help = true,
@@ -171,6 +180,10 @@ impl Raw {
                 return Err((Phrase::UsageNeedsToken, word.to_owned()));
             }
             ["ssh-pubkey"] => Task::SshPubkey,
+            ["report"] => Task::Report {
+                with_pin: !self.no_pin,
+                output: self.output.clone(),
+            },
             ["watch"] => Task::Watch {
                 seconds: self.seconds,
             },
@@ -183,14 +196,17 @@ impl Raw {
             ref words => return Err((Phrase::UsageUnknown, words.join(" "))),
         };
         // An option that would be silently without effect is a mistake of the user's.
-        let (check_up, watch, phone, registers) = (
+        let (check_up, report, watch, phone, registers) = (
             matches!(task, Task::CheckUp { .. }),
+            matches!(task, Task::Report { .. }),
             matches!(task, Task::Watch { .. }),
             matches!(task, Task::Phone { .. }),
             matches!(task, Task::Register(_) | Task::Unregister(_)),
         );
         let misplaced = [
             ("--sign-test", self.sign_test.is_some() && !check_up),
+            ("--no-pin", self.no_pin && !report),
+            ("--output", self.output.is_some() && !report),
             ("--for", self.seconds.is_some() && !watch),
             (
                 "--json",

@@ -6,6 +6,7 @@ mod arguments;
 mod checks;
 mod commands;
 mod context;
+mod examination;
 mod module_file;
 mod paths;
 mod phone;
@@ -95,6 +96,9 @@ fn run(context: &Context) -> Outcome {
         Task::CheckPin(role) => pins::check(context, *role),
         Task::ChangePin(role) => pins::change(context, *role),
         Task::SshPubkey => ssh::public_key(context),
+        Task::Report { with_pin, output } => {
+            examination::run(context, *with_pin, output.as_deref())
+        }
         Task::Watch { seconds } => watch::run(context, *seconds),
         Task::Phone { way, program } => phone::run(context, way, program),
         Task::PhoneRelay => phone::relay_inside(language),

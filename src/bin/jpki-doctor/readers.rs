@@ -114,11 +114,12 @@ pub(crate) fn only_card(context: &Context) -> Result<Opened, Notice> {
         Err(error) => return Err(Notice::Message(service::message(&error))),
     };
     let mut found = None;
-    let mut told = none(context, &states);
+    // A card that cannot be used says more than a reader that is empty.
+    let (mut refused, mut empty) = (None, None);
     for state in states.iter().filter(|state| is_meant(context, &state.name)) {
         if state.insertion.is_none() {
             let reader = state.name.clone();
-            told = Notice::Message(Message::NoCard { reader });
+            empty = Some(Notice::Message(Message::NoCard { reader }));
             continue;
         }
         match open(&pcsc, &state.name) {
@@ -126,10 +127,13 @@ pub(crate) fn only_card(context: &Context) -> Result<Opened, Notice> {
                 return Err(Notice::Phrase(Phrase::SeveralCards, Vec::new()));
             }
             Ok(opened) => found = Some(opened),
-            Err(error) => told = explain(&error, &state.name, None),
+            Err(error) => refused = Some(explain(&error, &state.name, None)),
         }
     }
-    found.ok_or(told)
+    found.ok_or_else(|| {
+        let told = refused.or(empty);
+        told.unwrap_or_else(|| none(context, &states))
+    })
 }
 
 /// What to say when there is no reader, or none that the user means.

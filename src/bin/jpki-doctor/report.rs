@@ -71,6 +71,11 @@ impl Report {
         self.section = section;
     }
 
+    /// Is this finding in it already?
+    pub(crate) fn has(&self, finding: &str) -> bool {
+        self.entries.iter().any(|entry| entry.finding == finding)
+    }
+
     /// The language of its sentences.
     pub(crate) fn language(&self) -> Language {
         self.language
@@ -282,7 +287,7 @@ impl Section {
 
 /// Without the user's home folder and without a reader's serial number, which some drivers put into
 /// parentheses behind its name.
-fn redact(text: &str, home: Option<&Path>) -> String {
+pub(crate) fn redact(text: &str, home: Option<&Path>) -> String {
     let text = match home.and_then(Path::to_str) {
         Some(home) if home.len() > 1 => text.replace(home, "~"),
         _ => text.to_owned(),

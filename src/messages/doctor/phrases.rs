@@ -68,6 +68,28 @@ catalogue! {
         PhoneLatency "phone-latency" = "The phone took {milliseconds} ms for a command (median of {answers}); a login takes about {seconds} s.", "スマートフォンの応答は1回 {milliseconds} ミリ秒でした（{answers}回の中央値）。ログインには約{seconds}秒かかります。";
         PhoneOverSsh "phone-over-ssh" = "On the phone, in a terminal such as Termux, with this computer's name for COMPUTER:\n  {command}", "スマートフォンの端末アプリ（Termuxなど）で、COMPUTER をこのコンピューターの名前にして実行してください:\n  {command}";
         PhoneScan "phone-scan" = "In the app's settings, scan this code (Scan Configuration), or enter {address}.", "アプリの設定の「Scan Configuration」でこのコードを読み取るか、{address} を入力してください。";
+        FallbackSelectAgain "fallback-select-again" = "This card refused the first command after it got its power; it was sent again. That is harmless.", "このカードは電源を入れた直後の最初の命令を拒否したため、送り直しました。支障はありません。";
+        FallbackFilesSelected "fallback-files-selected" = "This card wants its files selected before they are read: some more commands, a little slower.", "このカードではファイルを選択してから読む必要があります。命令が少し増え、やや遅くなります。";
+        FallbackPinsSelected "fallback-pins-selected" = "This card wants a PIN's file selected first: one more command for each login.", "このカードでは暗証番号のファイルを先に選択する必要があります。ログインごとに命令が1つ増えます。";
+        FallbackKeysSelected "fallback-keys-selected" = "This card wants a key's file selected first: one more command for each signature.", "このカードでは鍵のファイルを先に選択する必要があります。署名ごとに命令が1つ増えます。";
+        FallbackShortReads "fallback-short-reads" = "This card does not give a certificate in one answer; it is read in pieces.", "このカードは証明書を一度に返さないため、分けて読みます。";
+        FallbackPowerDown "fallback-power-down" = "Leaving the application does not make this card forget a PIN, so its power is taken away after each use: safe, and slower.", "このカードはアプリケーションを離れても暗証番号の照合を解かないため、使うたびに電源を切ります。安全ですが遅くなります。";
+        FallbackNeverClosed "fallback-never-closed" = "Nothing that was tried makes this card forget a PIN. Take it off the reader after use.", "試したどの方法でも、このカードの暗証番号の照合を解けませんでした。使い終わったらリーダーから外してください。";
+        FallbackNoPss "fallback-no-pss" = "This card makes no RSA-PSS signatures, so TLS 1.3 does not work with it; TLS 1.2 does.", "このカードはRSA-PSSの署名ができないため、TLS 1.3では使えません。TLS 1.2では使えます。";
+        ReportStart "report-start" = "This examines the card so that others can learn from it, in about a minute. Leave the card where it is.\nIt sends commands that read. It writes nothing, costs no try and sends nothing to anybody; the report holds status words, lengths and times, and nothing about you. The card is switched off once: programs that are logged in have to log in again.", "このカードの応答を調べ、ほかの人の役に立つ報告を作ります。1分ほどかかります。カードはそのまま動かさないでください。\n送るのは読み取りの命令だけです。カードには何も書き込まず、試行回数も減らず、どこにも送信しません。報告に入るのは状態コード・長さ・時間だけで、あなたに関する情報は入りません。カードの電源を一度切るので、ログイン中のプログラムではログインし直してください。";
+        ReportApplications "report-applications" = "1/5 Applications: which of them does the card have? Costs nothing.", "1/5 アプリケーション: カードに何が入っているかを調べます。試行回数は減りません。";
+        ReportFiles "report-files" = "2/5 Files: how long are the certificates, and how do their files end? Only the lengths are kept.", "2/5 ファイル: 証明書の長さとファイルの終わり方を調べます。残すのは長さだけです。";
+        ReportReading "report-reading" = "3/5 Reading: how much does the card give at a time?", "3/5 読み取り: 一度に読める長さを調べます。";
+        ReportTries "report-tries" = "4/5 Tries: how does the card answer the question for the tries left? The question is no try.", "4/5 試行回数: 残りの回数をどう答えるかを調べます。尋ねるだけでは減りません。";
+        ReportRest "report-rest" = "5/5 Keys without their PIN, and random numbers: the card must refuse to sign.", "5/5 暗証番号なしでの鍵の使用と乱数: 署名は拒否されるはずです。";
+        ReportTryMissing "report-try-missing" = "Not all tries of the authentication PIN are left, so the part with the PIN is left out. `jpki-doctor check-pin auth` with the right PIN restores them.", "利用者証明用の暗証番号の試行回数が減っているため、暗証番号を使う部分は省きます。`jpki-doctor check-pin auth` で正しい暗証番号を入力すると元に戻ります。";
+        ReportAskPin "report-ask-pin" = "With the PIN: which signatures does the card make, and what makes it forget the PIN? The authentication PIN (4 digits) is sent once, and about ten signatures are made of random numbers. A wrong PIN costs one of three tries.\nType yes to go on, anything else to leave this out: ", "暗証番号を使う部分: どの署名ができるか、何をすると暗証番号の照合が解けるかを調べます。利用者証明用の暗証番号（4桁）を1回だけ送り、乱数に対する署名を10回ほど行います。間違えると3回のうち1回が減ります。\n続けるときは「はい」と入力してください（それ以外は省略）: ";
+        ReportWithoutPin "report-without-pin" = "The part with the PIN is left out.", "暗証番号を使う部分は省きました。";
+        ReportWithPin "report-with-pin" = "Signing; this takes some seconds.", "署名を試しています。数秒かかります。";
+        ReportShown "report-shown" = "This is the whole report; nothing else leaves the program. To help others, put it here: {url}", "以上が報告のすべてです。これ以外の情報は出力しません。ほかの人の役に立てるには、次の場所に載せてください: {url}";
+        ReportAskSave "report-ask-save" = "Type yes to save it, anything else to forget it: ", "保存するときは「はい」と入力してください（それ以外は破棄）: ";
+        ReportNotSaved "report-not-saved" = "Not saved.", "保存しませんでした。";
+        ReportSaved "report-saved" = "Saved: {path}", "保存しました: {path}";
         UsageNeedsWay "usage-needs-way" = "jpki-doctor: say ssh or an address after --wireless, not '{word}'", "jpki-doctor: --wireless の後には ssh かアドレスを指定してください（「{word}」は使えません）";
         Usage "usage" = "\
 jpki-doctor: is everything right with the My Number card on this computer?
@@ -82,6 +104,8 @@ jpki-doctor: is everything right with the My Number card on this computer?
   jpki-doctor ssh-pubkey                   the authentication key as a line for authorized_keys
   jpki-doctor watch [--for SECONDS]        show readers and cards live; find the spot where a card reads
   jpki-doctor phone [-- PROGRAM ..]        an Android phone on a USB cable as the card reader
+  jpki-doctor report [--no-pin] [--output FILE]
+                                           examine the card for a report without personal data
 
   --lang ja|en     language (default: by locale)
   --json           output for programs (check, tls, and phone --dry-run)
@@ -109,6 +133,8 @@ jpki-doctor: このコンピューターでマイナンバーカードを使え�
   jpki-doctor ssh-pubkey                   利用者証明用の公開鍵を authorized_keys の形式で表示する
   jpki-doctor watch [--for 秒数]           リーダーとカードの様子を表示し続ける（読み取れる位置を探す）
   jpki-doctor phone [-- プログラム ..]     USB でつないだ Android スマートフォンをリーダーにする
+  jpki-doctor report [--no-pin] [--output ファイル]
+                                           カードの応答を調べ、個人情報を含まない報告を作る
 
   --lang ja|en     言語（省略時はロケールに従う）
   --json           プログラム向けの出力（確認、tls、phone --dry-run）

@@ -1,11 +1,11 @@
 //! What is in each reader, the tries left of its PINs, and its certificates.
 
 use jpki_pkcs11::card;
-use jpki_pkcs11::card::Shown;
 use jpki_pkcs11::card::certificate::Certificate;
 use jpki_pkcs11::card::files::{CertificateFile, Kind, Role};
+use jpki_pkcs11::card::{Fallback, JpkiCard, Shown};
 use jpki_pkcs11::messages::Message;
-use jpki_pkcs11::messages::doctor::Finding;
+use jpki_pkcs11::messages::doctor::{Finding, Phrase};
 use jpki_pkcs11::pcsc::Error::NoCard;
 use serde_json::json;
 
@@ -88,6 +88,26 @@ pub(crate) fn check(context: &Context, readers: &Readers, report: &mut Report) {
     }
 }
 
+/// What this card made us do otherwise than usual, worth a report to those who keep the table of cards.
+pub(crate) fn fallbacks(card: &JpkiCard, report: &mut Report) {
+    for fallback in card.fallbacks() {
+        let phrase = match fallback {
+            Fallback::SelectAgain => Phrase::FallbackSelectAgain,
+            Fallback::FilesSelected => Phrase::FallbackFilesSelected,
+            Fallback::PinsSelected => Phrase::FallbackPinsSelected,
+            Fallback::KeysSelected => Phrase::FallbackKeysSelected,
+            Fallback::ShortReads => Phrase::FallbackShortReads,
+            Fallback::PowerDown => Phrase::FallbackPowerDown,
+            Fallback::NeverClosed => Phrase::FallbackNeverClosed,
+            Fallback::NoPss => Phrase::FallbackNoPss,
+        };
+        // The sign test opens the card anew and learns the rest.
+        if !report.has(phrase.id()) {
+            report.phrase("fallback", Severity::Note, phrase, &[], json!({}));
+        }
+    }
+}
+
 fn tell(mut opened: Opened, report: &mut Report) {
     let language = report.language();
     let kind = readers::kind(opened.face.kind);
@@ -142,6 +162,7 @@ fn tell(mut opened: Opened, report: &mut Report) {
             json!({ "token": word(Role::Signature) }),
         ),
     }
+    fallbacks(&opened.card, report);
     if signs {
         let message = Message::SignatureCertificateMayBeVoid;
         report.message("revocation", Severity::Note, &message, json!({}));

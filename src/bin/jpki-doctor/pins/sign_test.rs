@@ -18,7 +18,7 @@ use crate::readers::{self, Notice, explain, token, word};
 use crate::report::{Report, Severity};
 
 /// `DigestInfo` of a SHA-256 value without the value (RFC 8017, 9.2, note 1).
-const SHA256_PREFIX: [u8; 19] = [
+pub(crate) const SHA256_PREFIX: [u8; 19] = [
     0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
     0x00, 0x04, 0x20,
 ];
@@ -90,5 +90,6 @@ fn attempt(context: &Context, role: Role, report: &mut Report) -> Result<(), Not
             Err(error) => explain(error).report(report, "sign-test", Severity::Todo, facts),
         }
     }
+    cards::fallbacks(&opened.card, report);
     Ok(())
 }
