@@ -7,6 +7,7 @@
     reason = "helpers of tests fail like tests; clippy.toml covers #[test] functions only"
 )]
 
+mod cards;
 mod checkup;
 mod pins;
 mod registration;
