@@ -8,8 +8,11 @@ use serde_json::Value;
 
 use crate::support::{Doctor, Folder, Pcscd};
 
-/// What a simulated card is told to be, the step that shows it, the key of it, and what is found.
-const CARDS: &[(&str, &[(&str, &str, &str)])] = &[
+/// The step that shows something, the key in it, and what is found.
+type Found = (&'static str, &'static str, &'static str);
+
+/// What a simulated card is told to be, and what is found.
+const CARDS: &[(&str, &[Found])] = &[
     (
         "plastic",
         &[
