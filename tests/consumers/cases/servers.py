@@ -1,0 +1,118 @@
+"""Servers of one's own that let in exactly one's own card: nginx, Apache, Caddy. Standard library only. The visitor is curl with the
+card. Four cards take turns: one's own, another person's, and one of each earlier generation of the authority, whose certificates all
+stand in one file."""
+
+from __future__ import annotations
+
+import hashlib
+import pathlib
+import ssl
+import time
+
+from cases.openssl import engine_env
+from support.bench import AUTH, PIN, Bench, first_line, free_port, uri, wait_for, wait_for_port
+from support.case import case
+from support.tls import mark, server_certificate
+
+CARDS = ["--card", "me=plastic", "--card", "other=plastic", "--card", "old=plastic,generation=2", "--card", "first=plastic,generation=1"]
+DID = "lets in one's own cards alone, of two CA generations; refuses an expired authority, another card and none; the log says who came"
+
+
+def visit(bench: Bench, port: int, *more: str) -> str:
+    """What curl gets, with the status at the end."""
+    return bench.sh("curl", "--silent", "--show-error", "--cacert", bench.dir / "server.pem", "--write-out", "[%{http_code}]", *more,
+                    f"https://localhost:{port}/", env=engine_env(bench), ok=False)
+
+
+def with_card(bench: Bench, port: int, *more: str) -> str:
+    """A visit with the card that is in the reader."""
+    return visit(bench, port, "--engine", "pkcs11", "--cert", uri(AUTH, "cert", PIN), "--key", uri(AUTH, "private", PIN), *more)
+
+
+def lay_down(bench: Bench, card: str) -> None:
+    """Changes the card, and waits until pcscd has told its clients: it looks every 400 ms."""
+    bench.control("swap", card)
+    wait_for(lambda: "powered=yes" in bench.control("verified"), "pcscd does not see the card")
+    time.sleep(0.5)
+
+
+def one_card_comes_in(bench: Bench, port: int, log: pathlib.Path) -> None:
+    """The four cards and nobody at the door."""
+    wait_for_port(port)
+    for version, most in (("1.2", ["--tls-max", "1.2"]), ("1.3", ["--tlsv1.3"])):
+        said = with_card(bench, port, *most)
+        bench.check("[200]" in said, f"TLS {version}: {said}")
+        mark(bench, version, "yes")
+    nobody = visit(bench, port)
+    bench.check("[200]" not in nobody, f"let in without a card: {nobody}")
+    lay_down(bench, "other")
+    other = with_card(bench, port)
+    bench.check("[200]" not in other, f"let in another person's card: {other}")
+    # An older card that is on the list: the authority has the same name and another key.
+    lay_down(bench, "old")
+    said = with_card(bench, port)
+    bench.check("[200]" in said, f"a card of the second generation: {said}")
+    # The first generation of the authority has come to its end.
+    lay_down(bench, "first")
+    said = with_card(bench, port)
+    bench.check("[200]" not in said, f"let in a card whose authority is over: {said}")
+    name = bench.sh("openssl", "x509", "-in", bench.auth_certificate, "-noout", "-subject", "-nameopt", "RFC2253")
+    name = name.split("CN=")[1].split(",")[0].strip()
+    bench.check(name in log.read_text(errors="replace"), f"the log does not say that {name} came:\n{log.read_text()[-600:]}")
+
+
+def ends(bench: Bench) -> dict[str, str]:
+    """The server's own certificate, the authorities of all cards, its log."""
+    certificate, key = server_certificate(bench.dir)
+    return {"SERVER_CERTIFICATE": str(certificate), "SERVER_KEY": str(key), "CA_FILE": str(bench.auth_ca),
+            "LOG_FILE": str(bench.dir / "access.log")}
+
+
+def both_certificates(bench: Bench) -> dict[str, str]:
+    """The two cards that may come in."""
+    return {"CERTIFICATE_OF_MY_CARD": str(bench.auth_certificate), "CERTIFICATE_OF_ANOTHER": str(bench.certificates / "old-auth.pem")}
+
+
+@case("nginx", "nginx", DID, version=lambda: first_line("/usr/sbin/nginx", "-v"), needs=["/usr/sbin/nginx", "curl"], card=CARDS)
+def nginx(bench: Bench) -> None:
+    """By the fingerprint of the certificate."""
+    port = free_port()
+
+    def fingerprint(path: pathlib.Path) -> str:
+        return hashlib.sha1(ssl.PEM_cert_to_DER_cert(path.read_text())).hexdigest()
+
+    certificates = [pathlib.Path(path) for path in both_certificates(bench).values()]
+    site = bench.configuration("nginx/my-card.conf", SITE_PORT=str(port), **ends(bench), FINGERPRINT_OF_MY_CARD=fingerprint(certificates[0]),
+                               FINGERPRINT_OF_ANOTHER=fingerprint(certificates[1]))
+    whole = bench.file("nginx.conf", f"user root; daemon off; pid {bench.dir}/nginx.pid; events {{}} http {{ include {site}; }}\n")
+    bench.start("/usr/sbin/nginx", "-c", whole, "-p", bench.dir, "-e", "stderr", name="nginx")
+    one_card_comes_in(bench, port, bench.dir / "access.log")
+
+
+@case("apache", "Apache", DID, version=lambda: first_line("/usr/sbin/apache2", "-v"), needs=["/usr/sbin/apache2", "curl"], card=CARDS)
+def apache(bench: Bench) -> None:
+    """By the whole certificate."""
+    port, folder = free_port(), bench.dir / "site"
+    bench.file("site/index.html", "Welcome\n", 0o644)
+    site = bench.configuration("apache/my-card.conf", SITE_PORT=str(port), SITE_FOLDER=str(folder), **ends(bench), **both_certificates(bench))
+    modules = "".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"
+                      for name in ("mpm_event", "authz_core", "dir", "ssl", "socache_shmcb"))
+    whole = bench.file("apache.conf", f"ServerRoot {bench.dir}\nServerName localhost\nPidFile {bench.dir}/apache.pid\nErrorLog {bench.dir}/error.log\n"
+                       f"DefaultRuntimeDir {bench.dir}\nUser daemon\nGroup daemon\n{modules}Listen 127.0.0.1:{port}\nDirectoryIndex index.html\nInclude {site}\n")
+    for path in (bench.dir, folder):
+        path.chmod(0o755)
+    bench.start("/usr/sbin/apache2", "-D", "FOREGROUND", "-f", whole, name="apache")
+    one_card_comes_in(bench, port, bench.dir / "access.log")
+
+
+@case("caddy", "Caddy", DID, version=lambda: first_line("caddy", "version"), needs=["caddy", "curl"], card=CARDS)
+def caddy(bench: Bench) -> None:
+    """By the whole certificate, in Go's TLS."""
+    port = free_port()
+    end = "-----END CERTIFICATE-----\n"
+    authorities = [pem + end for pem in bench.auth_ca.read_text().split(end) if pem]
+    files = {f"CA_OF_GENERATION_{number}": str(bench.file(f"ca-{number}.pem", pem)) for number, pem in enumerate(authorities, 1)}
+    site_ends = {word: value for word, value in ends(bench).items() if word != "CA_FILE"}
+    site = bench.configuration("caddy/Caddyfile", SITE_PORT=str(port), **site_ends, **files, **both_certificates(bench))
+    bench.start("caddy", "run", "--config", site, "--adapter", "caddyfile", name="caddy")
+    one_card_comes_in(bench, port, bench.dir / "access.log")
