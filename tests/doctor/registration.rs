@@ -210,7 +210,7 @@ fn sandboxes_are_told() {
     let (report, _) = doctor.json(&["--lang", "ja"]);
     let text = report.to_string();
     assert!(
-        text.contains("sandboxed-browser") && text.contains("flatpak としてインストール"),
+        text.contains("flatpak-browser") && text.contains("flatpak としてインストール"),
         "{text}"
     );
 }

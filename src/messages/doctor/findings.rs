@@ -90,6 +90,13 @@ catalogue! {
             "{browser} は {kind} としてインストールされているため、このコンピューターのモジュールを読み込めません。",
             "カードを使うサイトには、ディストリビューションのパッケージ（deb や rpm）の {browser} を使ってください。",
         ];
+        FlatpakBrowser "flatpak-browser" = [
+            "{browser} is installed as a flatpak: it cannot see modules of this computer.",
+            "Use the {browser} from the distribution's own packages (deb or rpm) for sites that want the card, or let `p11-kit server` pass the card on: the folder pkcs11-test-config/flatpak of the sources says how.",
+        ], [
+            "{browser} は flatpak としてインストールされているため、このコンピューターのモジュールを読み込めません。",
+            "カードを使うサイトには、ディストリビューションのパッケージ（deb や rpm）の {browser} を使ってください。`p11-kit server` で中継することもできます（ソースの pkcs11-test-config/flatpak を見てください）。",
+        ];
         PcscdFine "pcscd-fine" = [
             "The smart card service (pcscd {version}) answers.", "",
         ], [

@@ -43,13 +43,11 @@ pub(crate) fn check(context: &Context, module: Option<&Path>, report: &mut Repor
     for (browser, kind) in context.paths.sandboxed() {
         let fields = [("browser", browser.to_owned()), ("kind", kind.to_owned())];
         let facts = json!({ "browser": browser, "kind": kind });
-        report.add(
-            "sandbox",
-            Severity::Note,
-            Finding::SandboxedBrowser,
-            &fields,
-            facts,
-        );
+        let finding = match kind {
+            "flatpak" => Finding::FlatpakBrowser,
+            _ => Finding::SandboxedBrowser,
+        };
+        report.add("sandbox", Severity::Note, finding, &fields, facts);
     }
 }
 
