@@ -127,7 +127,7 @@ impl Config {
     /// Does this program see the CA certificates?
     pub fn ca_certificates_shown(&self) -> bool {
         match self.ca_certificates {
-            CaCertificates::Auto => !program::is_openssh(&self.program),
+            CaCertificates::Auto => !program::takes_all_for_own(&self.program),
             CaCertificates::On => true,
             CaCertificates::Off => false,
         }

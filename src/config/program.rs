@@ -31,10 +31,10 @@ pub(super) fn is_browser(program: &str) -> bool {
     BROWSERS.contains(&program)
 }
 
-/// OpenSSH makes a key of every certificate it sees, CA certificates too, and then fails with "Too
-/// many authentication failures" (user-needs N11).
-pub(super) fn is_openssh(program: &str) -> bool {
-    OPENSSH.contains(&program)
+/// Does it take every certificate that it sees for one of the user's? OpenSSH makes a key of each, CA certificates too,
+/// and then fails with "Too many authentication failures"; kinit wants exactly one; SSSD offers each at a login.
+pub(super) fn takes_all_for_own(program: &str) -> bool {
+    TAKE_ALL_FOR_OWN.contains(&program)
 }
 
 /// Does it fail at a key that needs its PIN for each use (`CKA_ALWAYS_AUTHENTICATE`)?
@@ -119,7 +119,10 @@ const BROWSERS: &[&str] = &[
     "zen-bin",
 ];
 
-const OPENSSH: &[&str] = &[
+const TAKE_ALL_FOR_OWN: &[&str] = &[
+    "kinit",
+    "krb5_child",
+    "p11_child",
     "ssh",
     "ssh-add",
     "ssh-agent",

@@ -67,8 +67,11 @@ fn a_setting_counts_more_than_the_program() {
 }
 
 #[test]
-fn openssh_sees_no_ca_certificates() {
+fn programs_that_take_all_for_their_own_see_no_ca_certificates() {
     for program in [
+        "kinit",
+        "krb5_child",
+        "p11_child",
         "ssh",
         "ssh-add",
         "ssh-agent",
