@@ -58,7 +58,7 @@ def sudo(bench: Bench, *answers: str) -> str:
 
 def is_root(said: str) -> bool:
     """Did the command run?"""
-    return re.search(r"(^|:\s*)0$", said, re.M) is not None
+    return re.search(r"(^|:\s*)0$", said, re.MULTILINE) is not None
 
 
 def three_logins(bench: Bench) -> None:
