@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from support.bench import MODULE, PIN, Bench, free_port, package, wait_for, wait_for_port
+from support.bench import AUTH, MODULE, PIN, Bench, first_line, free_port, package, uri, wait_for, wait_for_port
 from support.case import case
 from support.tls import server_certificate
 
@@ -157,3 +157,17 @@ def tunnel(bench: Bench, gateway_namespace: str, traveller_namespace: str) -> No
     traveller.swanctl("--load-all", "--clear", ok=False)
     bench.check(bench.logins().count("CKR_PIN_INCORRECT") == 1, f"{bench.logins()}")
     lay_down(bench, "me")
+
+
+@case("networkmanager", "NetworkManager (nmcli)", "the keyfile of an 802.1X connection, read and written again; wpa_supplicant has a row of its own",
+      version=lambda: first_line("nmcli", "--version"), needs=["nmcli", "p11tool"])
+def networkmanager(bench: Bench) -> None:
+    """Offline: the daemon wants D-Bus and a network card."""
+    keyfile = bench.configuration("networkmanager/card.nmconnection", USER_NAME="me", CA_FILE=str(bench.auth_ca))
+    out = bench.sh("nmcli", "--offline", "connection", "modify", "connection.autoconnect", "no", stdin=keyfile.read_text())
+    for line in ("eap=tls;", f"client-cert={uri(AUTH, 'cert')}", f"private-key={uri(AUTH, 'private')}", "private-key-password-flags=1"):
+        bench.check(line in out.splitlines(), f"nmcli does not keep {line}:\n{out}")
+    # Its URIs name one certificate and one key of the card.
+    for kind in ("cert", "private"):
+        listed = bench.sh("p11tool", "--provider", MODULE, "--login", "--set-pin", PIN, "--list-all", uri(AUTH, kind))
+        bench.check(listed.count("URL:") == 1, listed)
