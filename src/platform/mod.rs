@@ -1,27 +1,13 @@
-//! What only the operating system can do. A leaf: it imports nothing of the crate.
+//! What only the operating system can do, for each system the same names. A leaf: it imports nothing of the crate, and nothing else
+//! of the crate asks which system it is.
 
-mod descriptors;
-mod guarded_read;
-mod locked_page;
-mod no_cancellation;
-mod not_inherited;
-mod privileges;
-mod process_identity;
-mod quiet_write;
-mod standard_error;
-mod subprocess;
-mod terminal;
+#[cfg_attr(unix, path = "unix/mod.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
+mod system;
 
-pub(crate) use descriptors::has_no_descriptor_left;
-pub(crate) use guarded_read::GuardedRead;
-pub(crate) use locked_page::LockedPage;
-pub(crate) use no_cancellation::NoCancellation;
-pub(crate) use not_inherited::{NotInherited, not_inherited};
-pub(crate) use privileges::is_privileged;
-#[cfg(test)]
-pub(crate) use privileges::secure_in;
-pub(crate) use process_identity::process_identity;
-pub(crate) use quiet_write::write_quietly;
-pub(crate) use standard_error::standard_error;
-pub(crate) use subprocess::Subprocess;
-pub(crate) use terminal::terminal_name;
+#[cfg(all(test, unix))]
+pub(crate) use system::secure_in;
+pub(crate) use system::{
+    GuardedRead, LockedPage, NoCancellation, NotInherited, Subprocess, has_no_descriptor_left,
+    is_privileged, not_inherited, process_identity, standard_error, terminal_name, write_quietly,
+};

@@ -1,0 +1,27 @@
+//! Linux, and as far as the compiler tells macOS.
+
+mod descriptors;
+mod guarded_read;
+mod locked_page;
+mod no_cancellation;
+mod not_inherited;
+mod privileges;
+mod process_identity;
+mod quiet_write;
+mod standard_error;
+mod subprocess;
+mod terminal;
+
+pub(crate) use descriptors::has_no_descriptor_left;
+pub(crate) use guarded_read::GuardedRead;
+pub(crate) use locked_page::LockedPage;
+pub(crate) use no_cancellation::NoCancellation;
+pub(crate) use not_inherited::{NotInherited, not_inherited};
+pub(crate) use privileges::is_privileged;
+#[cfg(test)]
+pub(crate) use privileges::secure_in;
+pub(crate) use process_identity::process_identity;
+pub(crate) use quiet_write::write_quietly;
+pub(crate) use standard_error::standard_error;
+pub(crate) use subprocess::Subprocess;
+pub(crate) use terminal::terminal_name;
