@@ -121,6 +121,7 @@ const BROWSERS: &[&str] = &[
 
 const TAKE_ALL_FOR_OWN: &[&str] = &[
     "kinit",
+    "kinit.mit",
     "krb5_child",
     "p11_child",
     "ssh",

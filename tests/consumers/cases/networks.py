@@ -134,7 +134,9 @@ def tunnel(bench: Bench, gateway_namespace: str, traveller_namespace: str) -> No
         remote {{ auth = pubkey
                   id = "{subject}"
                   cacerts = cards.pem }}
-        children {{ cards {{ local_ts = 0.0.0.0/0 }} }}
+        children {{ cards {{ local_ts = 0.0.0.0/0
+                            # Not every kernel has the newer ones.
+                            esp_proposals = aes128-sha256 }} }}
     }} }}
     pools {{ rooms {{ addrs = 10.78.0.0/24 }} }}
     """, x509__server=certificate.read_text(), x509ca__cards=bench.auth_ca.read_text(), private__server=key.read_text())

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
+import shutil
 import ssl
+import tempfile
 import time
 
 from cases.openssl import engine_env
@@ -92,17 +94,26 @@ def nginx(bench: Bench) -> None:
 @case("apache", "Apache", DID, version=lambda: first_line("/usr/sbin/apache2", "-v"), needs=["/usr/sbin/apache2", "curl"], card=CARDS)
 def apache(bench: Bench) -> None:
     """By the whole certificate."""
-    port, folder = free_port(), bench.dir / "site"
-    bench.file("site/index.html", "Welcome\n", 0o644)
-    site = bench.configuration("apache/my-card.conf", SITE_PORT=str(port), SITE_FOLDER=str(folder), **ends(bench), **both_certificates(bench))
+    port = free_port()
+    # Its workers are nobody's: they come into no home.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        pathlib.Path(folder).chmod(0o755)
+        pathlib.Path(folder, "index.html").write_text("Welcome\n")
+        for name, path in both_certificates(bench).items():
+            shutil.copy(path, f"{folder}/{name}.pem")
+        serve_apache(bench, port, folder)
+        one_card_comes_in(bench, port, bench.dir / "access.log")
+
+
+def serve_apache(bench: Bench, port: int, folder: str) -> None:
+    """The shipped site in the least of servers."""
+    site = bench.configuration("apache/my-card.conf", SITE_PORT=str(port), SITE_FOLDER=folder, **ends(bench),
+                               **{name: f"{folder}/{name}.pem" for name in both_certificates(bench)})
     modules = "".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"
                       for name in ("mpm_event", "authz_core", "dir", "ssl", "socache_shmcb"))
     whole = bench.file("apache.conf", f"ServerRoot {bench.dir}\nServerName localhost\nPidFile {bench.dir}/apache.pid\nErrorLog {bench.dir}/error.log\n"
-                       f"DefaultRuntimeDir {bench.dir}\nUser daemon\nGroup daemon\n{modules}Listen 127.0.0.1:{port}\nDirectoryIndex index.html\nInclude {site}\n")
-    for path in (bench.dir, folder):
-        path.chmod(0o755)
+                       f"DefaultRuntimeDir {bench.dir}\nUser daemon\nGroup daemon\n{modules}Listen 127.0.0.1:{port}\nDirectoryIndex index.html\n<Directory />\nAllowOverride None\nRequire all granted\n</Directory>\nInclude {site}\n")
     bench.start("/usr/sbin/apache2", "-D", "FOREGROUND", "-f", whole, name="apache")
-    one_card_comes_in(bench, port, bench.dir / "access.log")
 
 
 @case("caddy", "Caddy", DID, version=lambda: first_line("caddy", "version"), needs=["caddy", "curl"], card=CARDS)
