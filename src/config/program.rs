@@ -57,6 +57,8 @@ const LOG_IN_ONCE: &[&str] = &[
     // libp11 asks at the terminal for each use, whatever PIN it was given, and fails without one.
     "openssl",
     "osslsigncode",
+    // pkcs11-helper 1.30 (Debian 13) begins the signature, logs in nobody, and gives up.
+    "gnupg-pkcs11-scd",
     // An agent has nobody to ask.
     "ssh-agent",
     "ssh-pkcs11-helper",

@@ -111,6 +111,7 @@ fn programs_that_log_in_once_have_no_key_that_wants_its_pin_each_time() {
         "java",
         "openssl",
         "osslsigncode",
+        "gnupg-pkcs11-scd",
         "ssh-agent",
         "python3",
         "python3.11",
