@@ -1,7 +1,6 @@
 //! The log, on stderr or in a file, off but for warnings that somebody must act on. `env_logger` reads its filters.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use env_logger::Builder;
@@ -10,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::config::{Config, Diagnostic};
 use crate::messages::Message;
-use crate::platform::{standard_error, write_quietly};
+use crate::platform::{standard_error, without_waiting, write_quietly};
 use crate::vendor::VERSION_TEXT;
 
 /// Starts the log, the first time in a process, and says what is wrong with the configuration.
@@ -19,13 +18,8 @@ use crate::vendor::VERSION_TEXT;
 pub fn start(config: &Config, complaints: &[Diagnostic]) {
     let language = config.spoken_language();
     let file = config.log_file.as_ref().map(|path| {
-        // A FIFO without a reader is an error at once, not a wait for one.
         let mut options = OpenOptions::new();
-        options
-            .create(true)
-            .append(true)
-            .custom_flags(libc::O_NONBLOCK);
-        let opened = options.open(path);
+        let opened = without_waiting(options.create(true).append(true)).open(path);
         opened.map_err(|error| Message::LogFileNotWritable {
             path: path.clone(),
             reason: error.to_string(),

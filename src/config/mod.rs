@@ -27,6 +27,7 @@ pub use values::{
 };
 
 use crate::messages::Language;
+use crate::platform::system_locale;
 
 /// The settings, each with its value. [`KEYS`] says what they mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +147,11 @@ impl Config {
 
     /// The language to speak: the setting, else this process's locale.
     pub fn spoken_language(&self) -> Language {
-        Language::detect(self.language, |name| std::env::var(name).ok())
+        Language::detect(
+            self.language,
+            |name| std::env::var(name).ok(),
+            system_locale,
+        )
     }
 }
 

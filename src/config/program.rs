@@ -18,9 +18,13 @@ pub fn program_name() -> String {
 }
 
 /// The name without what the system adds to it: Linux marks an executable that an upgrade has
-/// replaced while it runs, NixOS wraps `firefox` into `.firefox-wrapped`.
+/// replaced while it runs, NixOS wraps `firefox` into `.firefox-wrapped`, and on Windows it is `firefox.exe`.
 pub(super) fn plain_name(name: &str) -> &str {
     let name = name.strip_suffix(" (deleted)").unwrap_or(name);
+    let name = match name.rsplit_once('.') {
+        Some((before, end)) if end.eq_ignore_ascii_case("exe") => before,
+        _ => name,
+    };
     name.strip_prefix('.')
         .and_then(|rest| rest.strip_suffix("-wrapped"))
         .unwrap_or(name)
@@ -28,22 +32,27 @@ pub(super) fn plain_name(name: &str) -> &str {
 
 /// Web browsers: they offer every certificate they see to every server that asks for one.
 pub(super) fn is_browser(program: &str) -> bool {
-    BROWSERS.contains(&program)
+    among(BROWSERS, program)
 }
 
 /// Does it take every certificate that it sees for one of the user's? OpenSSH makes a key of each, CA certificates too,
 /// and then fails with "Too many authentication failures"; kinit wants exactly one; SSSD offers each at a login.
 pub(super) fn takes_all_for_own(program: &str) -> bool {
-    TAKE_ALL_FOR_OWN.contains(&program)
+    among(TAKE_ALL_FOR_OWN, program)
 }
 
 /// Does it fail at a key that needs its PIN for each use (`CKA_ALWAYS_AUTHENTICATE`)?
 pub(super) fn logs_in_once(program: &str) -> bool {
     let is_version = |rest: &str| rest.chars().all(|c| c.is_ascii_digit() || c == '.');
-    LOG_IN_ONCE.contains(&program)
+    among(LOG_IN_ONCE, program)
         || INTERPRETERS
             .iter()
             .any(|name| program.strip_prefix(name).is_some_and(is_version))
+}
+
+/// In whatever case: Windows keeps what somebody typed.
+fn among(names: &[&str], program: &str) -> bool {
+    names.iter().any(|name| name.eq_ignore_ascii_case(program))
 }
 
 /// Programs that were seen to fail at the second signature of a login, or at the first one, when the key wants

@@ -1,15 +1,14 @@
 //! Where settings come from, and reading a file without trusting it.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::Problem;
 use super::keys::VARIABLE_PREFIX;
 use super::program::program_name;
-use crate::platform::is_privileged;
+use crate::platform::{is_privileged, system_settings, user_settings, without_waiting};
 
 /// All that a configuration is made of. Tests make their own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,7 +41,7 @@ impl Sources {
         program: String,
     ) -> Sources {
         let mut sources = Sources {
-            files: vec![PathBuf::from(SYSTEM_FOLDER).join(FILE)],
+            files: vec![system_settings().join(FOLDER).join(FILE)],
             parameters: parameters.map(str::to_owned),
             variables: Vec::new(),
             program,
@@ -59,17 +58,14 @@ impl Sources {
     }
 }
 
-/// The path of the user's configuration file. As the XDG base directory specification demands, a
-/// relative path in `XDG_CONFIG_HOME` is ignored.
+/// The path of the user's configuration file.
 fn user_file(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
-    let folder = |wanted: &str| {
-        let (_, value) = environment
-            .iter()
-            .find(|(name, _)| name == OsStr::new(wanted))?;
-        Some(PathBuf::from(value)).filter(|path| path.is_absolute())
-    };
-    let base = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
-    Some(base.join(FOLDER).join(FILE))
+    let folder = user_settings(|wanted| {
+        let mut variables = environment.iter();
+        let (_, value) = variables.find(|(name, _)| name == wanted)?;
+        Some(value.clone())
+    })?;
+    Some(folder.join(FOLDER).join(FILE))
 }
 
 /// The text of a configuration file. `Ok(None)`: there is none.
@@ -81,10 +77,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Problem> {
         Ok(_) => {}
         Err(error) => return absent_or_unreadable(&error),
     }
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path);
+    let opened = without_waiting(OpenOptions::new().read(true)).open(path);
     let file = match opened {
         Ok(file) => file,
         Err(error) => return absent_or_unreadable(&error),
@@ -118,7 +111,6 @@ fn absent_or_unreadable(error: &std::io::Error) -> Result<Option<String>, Proble
     }
 }
 
-const SYSTEM_FOLDER: &str = "/etc/jpki-pkcs11";
 const FOLDER: &str = "jpki-pkcs11";
 const FILE: &str = "config.toml";
 const LARGEST_FILE: u64 = 1024 * 1024;

@@ -41,11 +41,12 @@ impl InitializeArgs {
         let Some(args) = self.0.get() else {
             return Ok(None);
         };
+        // Copies: the structure is packed on Windows.
         let callbacks = [
-            args.CreateMutex.is_some(),
-            args.DestroyMutex.is_some(),
-            args.LockMutex.is_some(),
-            args.UnlockMutex.is_some(),
+            { args.CreateMutex }.is_some(),
+            { args.DestroyMutex }.is_some(),
+            { args.LockMutex }.is_some(),
+            { args.UnlockMutex }.is_some(),
         ];
         match (callbacks, args.flags & CKF_OS_LOCKING_OK != 0) {
             ([false, false, false, false], _) | ([true, true, true, true], true) => {}

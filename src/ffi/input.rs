@@ -212,11 +212,13 @@ pub(super) fn attribute_count(attributes: *const CK_ATTRIBUTE, count: CK_ULONG) 
     }
 }
 
-/// A size in memory, if it can be one.
+/// A size in memory, if it can be one. The upper half of a CK_ULONG never is: CK_UNAVAILABLE_INFORMATION stands there, and
+/// what a host makes of -1. On Windows, where a CK_ULONG has 32 bits, that would be 4 GiB.
 pub(super) fn size(length: CK_ULONG) -> Result<usize> {
-    isize::try_from(length)
-        .map(isize::unsigned_abs)
-        .map_err(|_| Rv::ArgumentsBad.into())
+    match usize::try_from(length) {
+        Ok(size) if length <= CK_ULONG::MAX / 2 => Ok(size),
+        _ => Err(Rv::ArgumentsBad.into()),
+    }
 }
 
 /// A copy of bytes that are there and not more than `most`.

@@ -8,7 +8,7 @@ use once_cell::race::OnceBox;
 
 use crate::cryptoki::module::Module;
 use crate::cryptoki::rv::{Result, Rv};
-use crate::platform::process_identity;
+use crate::platform::{process_identity, stay_loaded};
 
 /// What one process has of the module.
 struct Process {
@@ -97,6 +97,7 @@ impl Process {
     }
 
     fn initialize(&self, make: impl FnOnce() -> Module) -> Result<()> {
+        stay_loaded();
         let mut state = self.lock();
         let Lifecycle::Empty = *state else {
             return Err(Rv::CryptokiAlreadyInitialized.into());

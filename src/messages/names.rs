@@ -14,11 +14,12 @@ impl Language {
     pub const ALL: [Language; 2] = [Language::Japanese, Language::English];
 
     /// The language of the setting or, without one, of the locale: the first of `LC_ALL`,
-    /// `LC_MESSAGES` and `LANG` that is set. A locale that says it is not UTF-8 gets English, which
+    /// `LC_MESSAGES` and `LANG` that is set, or what the system says without them. A locale that says it is not UTF-8 gets English, which
     /// is readable in every encoding.
     pub fn detect(
         setting: Option<Language>,
         variable: impl Fn(&str) -> Option<String>,
+        system: impl FnOnce() -> Option<String>,
     ) -> Language {
         if let Some(language) = setting {
             return language;
@@ -27,6 +28,7 @@ impl Language {
             .iter()
             .filter_map(|name| variable(name))
             .find(|value| !value.is_empty())
+            .or_else(system)
             .unwrap_or_default();
         let locale = locale.split('@').next().unwrap_or_default();
         let (name, encoding) = match locale.split_once('.') {

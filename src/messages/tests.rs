@@ -334,12 +334,19 @@ fn kinds_of_card_have_names() {
 #[test]
 fn the_language_follows_the_setting_then_the_locale() {
     let detect = |setting, variables: &[(&str, &str)]| {
-        Language::detect(setting, |name| {
-            let (_, value) = variables.iter().find(|(one, _)| *one == name)?;
-            Some((*value).to_owned())
-        })
+        Language::detect(
+            setting,
+            |name| {
+                let (_, value) = variables.iter().find(|(one, _)| *one == name)?;
+                Some((*value).to_owned())
+            },
+            || None,
+        )
     };
     use Language::{English, Japanese};
+    let of_windows = |locale: &str| Language::detect(None, |_| None, || Some(locale.to_owned()));
+    assert_eq!(of_windows("ja_JP"), Japanese);
+    assert_eq!(of_windows("en_US"), English);
     assert_eq!(detect(None, &[]), English);
     assert_eq!(detect(None, &[("LANG", "ja_JP.UTF-8")]), Japanese);
     assert_eq!(detect(None, &[("LANG", "ja_JP.utf8")]), Japanese);

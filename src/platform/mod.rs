@@ -9,5 +9,6 @@ mod system;
 pub(crate) use system::secure_in;
 pub(crate) use system::{
     GuardedRead, LockedPage, NoCancellation, NotInherited, Subprocess, has_no_descriptor_left,
-    is_privileged, not_inherited, process_identity, standard_error, terminal_name, write_quietly,
+    is_privileged, not_inherited, process_identity, standard_error, stay_loaded, system_locale,
+    system_settings, terminal_name, user_settings, without_waiting, write_quietly,
 };

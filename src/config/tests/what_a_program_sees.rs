@@ -26,6 +26,7 @@ const SIGN: SlotsShown = SlotsShown {
 fn browsers_see_the_authentication_token_alone() {
     for browser in [
         "firefox",
+        "Firefox",
         "firefox-esr",
         "firefox-bin",
         "librewolf",
@@ -40,14 +41,7 @@ fn browsers_see_the_authentication_token_alone() {
     ] {
         assert_eq!(of(browser).slots_shown(), AUTH, "{browser}");
     }
-    for other in [
-        "",
-        "thunderbird",
-        "soffice.bin",
-        "ssh-add",
-        "pkcs11-tool",
-        "Firefox",
-    ] {
+    for other in ["", "thunderbird", "soffice.bin", "ssh-add", "pkcs11-tool"] {
         assert_eq!(of(other).slots_shown(), BOTH, "{other}");
     }
 }
@@ -100,6 +94,9 @@ fn what_the_system_adds_to_a_name_is_taken_away() {
     assert_eq!(plain_name("firefox"), "firefox");
     assert_eq!(plain_name("firefox (deleted)"), "firefox");
     assert_eq!(plain_name(".firefox-wrapped"), "firefox");
+    assert_eq!(plain_name("firefox.exe"), "firefox");
+    assert_eq!(plain_name("CHROME.EXE"), "CHROME");
+    assert_eq!(plain_name("firefox.real"), "firefox.real");
     assert_eq!(plain_name("wrapped"), "wrapped");
     assert_eq!(plain_name(".-wrapped"), "");
     assert!(!program_name().is_empty());

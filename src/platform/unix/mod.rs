@@ -1,7 +1,10 @@
 //! Linux, and as far as the compiler tells macOS.
 
 mod descriptors;
+mod files;
 mod guarded_read;
+mod loaded;
+mod locale;
 mod locked_page;
 mod no_cancellation;
 mod not_inherited;
@@ -13,7 +16,10 @@ mod subprocess;
 mod terminal;
 
 pub(crate) use descriptors::has_no_descriptor_left;
+pub(crate) use files::{system_settings, user_settings, without_waiting};
 pub(crate) use guarded_read::GuardedRead;
+pub(crate) use loaded::stay_loaded;
+pub(crate) use locale::system_locale;
 pub(crate) use locked_page::LockedPage;
 pub(crate) use no_cancellation::NoCancellation;
 pub(crate) use not_inherited::{NotInherited, not_inherited};

@@ -1,0 +1,26 @@
+//! Files: where settings stand, and opening one without a wait.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+/// A FIFO without a reader is an error at once, and a device nothing to wait for.
+pub(crate) fn without_waiting(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.custom_flags(libc::O_NONBLOCK)
+}
+
+/// The folder of the system's settings.
+pub(crate) fn system_settings() -> PathBuf {
+    PathBuf::from("/etc")
+}
+
+/// The folder of the user's settings. As the XDG base directory specification demands, a relative path in
+/// `XDG_CONFIG_HOME` is ignored.
+pub(crate) fn user_settings(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let folder = |name| {
+        let path = variable(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))
+}

@@ -1,0 +1,22 @@
+//! Windows. Experimental: built and tested under Wine (docs/windows.md).
+
+mod files;
+mod guarded_read;
+mod loaded;
+mod locale;
+mod locked_page;
+mod process;
+mod standard_error;
+mod subprocess;
+
+pub(crate) use files::{system_settings, user_settings, without_waiting};
+pub(crate) use guarded_read::GuardedRead;
+pub(crate) use loaded::stay_loaded;
+pub(crate) use locale::system_locale;
+pub(crate) use locked_page::LockedPage;
+pub(crate) use process::{
+    NoCancellation, NotInherited, has_no_descriptor_left, is_privileged, not_inherited,
+    process_identity, terminal_name,
+};
+pub(crate) use standard_error::{standard_error, write_quietly};
+pub(crate) use subprocess::Subprocess;
