@@ -30,6 +30,7 @@ MAN_PAGES = $(filter-out %/jpki-card-simulator.1,$(wildcard docs/man/*.[1578]))
 PAGES = docs/configuration.md docs/faq.md docs/faq.ja.md docs/privacy.md docs/privacy.ja.md docs/login.md docs/phone.md docs/phone.ja.md
 MAN_PAGES_JA = $(wildcard docs/man/ja/*.[1578])
 
+.PHONY: windows
 .PHONY: all build demo test check deny advisories consumers bench bench-login deb dist install uninstall clean help
 .PHONY: packages-build packages-deb packages-demo packages-checks packages-test toolchain
 
@@ -38,6 +39,7 @@ all: build
 help:
 	@echo 'make demo       the main job in front of you, with a virtual card (installs what is missing)'
 	@echo 'make test       everything CI runs; tests/everything NAME runs one step of it'
+	@echo 'make windows    a DLL for Windows, experimental (docs/windows.md)'
 	@echo 'make            the module and the programs, in $(RELEASE)'
 	@echo 'make install    as root, after make: PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make uninstall  takes the same files away'
@@ -135,3 +137,6 @@ uninstall:
 
 clean:
 	$(CARGO) clean
+
+windows:
+	tests/windows/build

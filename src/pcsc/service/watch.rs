@@ -46,7 +46,7 @@ impl Cancel for End {
 impl Watch for PcscWatch {
     fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
         let context = self.end.client.context()?;
-        let known = std::mem::take(&mut self.states);
+        let mut known = std::mem::take(&mut self.states);
         self.states = reader_states(context)?;
         // A reader that pcscd announces later wakes us too.
         self.states.push(PcscReaderState::new(
@@ -55,8 +55,12 @@ impl Watch for PcscWatch {
         ));
         let mut changed = known.len() != self.states.len();
         for state in &mut self.states {
-            match known.iter().find(|old| old.name() == state.name()) {
-                Some(old) => *state = PcscReaderState::new(old.name(), old.event_state()),
+            match known.iter().position(|old| old.name() == state.name()) {
+                Some(at) => {
+                    // With its count of events, which Windows compares: without it each wait would end at once.
+                    *state = known.swap_remove(at);
+                    state.sync_current_state();
+                }
                 None => changed = true,
             }
         }
