@@ -30,8 +30,7 @@ MAN_PAGES = $(filter-out %/jpki-card-simulator.1,$(wildcard docs/man/*.[1578]))
 PAGES = docs/configuration.md docs/faq.md docs/faq.ja.md docs/privacy.md docs/privacy.ja.md docs/login.md docs/phone.md docs/phone.ja.md
 MAN_PAGES_JA = $(wildcard docs/man/ja/*.[1578])
 
-.PHONY: windows
-.PHONY: all build demo test check deny advisories consumers bench bench-login deb dist install uninstall clean help
+.PHONY: all build demo test windows check deny advisories consumers bench bench-login deb dist install uninstall clean help
 .PHONY: packages-build packages-deb packages-demo packages-checks packages-test toolchain
 
 all: build
