@@ -27,7 +27,7 @@ RELEASE = $(TARGET)/release
 MODULE = $(RELEASE)/libjpki_pkcs11.so
 # The simulator is not installed here: make deb has a package of it.
 MAN_PAGES = $(filter-out %/jpki-card-simulator.1,$(wildcard docs/man/*.[1578]))
-PAGES = docs/configuration.md docs/faq.md docs/faq.ja.md docs/privacy.md docs/privacy.ja.md docs/login.md docs/phone.md docs/phone.ja.md
+PAGES = docs/report.md docs/uses.md docs/uses.ja.md docs/configuration.md docs/faq.md docs/faq.ja.md docs/privacy.md docs/privacy.ja.md docs/login.md docs/phone.md docs/phone.ja.md
 MAN_PAGES_JA = $(wildcard docs/man/ja/*.[1578])
 
 .PHONY: all build demo test windows check deny advisories consumers bench bench-login deb dist install uninstall clean help
