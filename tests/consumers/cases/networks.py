@@ -3,7 +3,8 @@ on loopback or in namespaces."""
 
 from __future__ import annotations
 
-import os
+import pathlib
+from collections.abc import Callable
 
 from support.bench import AUTH, MODULE, PIN, Bench, first_line, free_port, package, uri, wait_for, wait_for_port
 from support.case import case
@@ -59,14 +60,41 @@ def kinit(bench: Bench) -> None:
     fails("initial credentials")
 
 
-GATEWAY, TRAVELLER = "10.77.0.1", "10.77.0.2"
+HERE, THERE = "10.99.0.1", "10.99.0.2"
+
+
+class Wire:
+    """Two network namespaces with a cable between them. They end with the case."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.names: dict[str, str] = {}
+        for end in ("here", "there"):
+            ready = bench.dir / f"{end}.pid"
+            bench.start("unshare", "--net", "sh", "-c", f"ip link set lo up; echo $$ > {ready}; exec sleep 600", name=f"net-{end}")
+            wait_for(lambda path=ready: path.exists() and path.read_text().strip(), "no network namespace")
+            self.names[end] = ready.read_text().strip()
+        bench.sh(*self.here("ip", "link", "add", "here", "type", "veth", "peer", "name", "there", "netns", self.names["there"]))
+        for end, address in (("here", f"{HERE}/24"), ("there", f"{THERE}/24")):
+            bench.sh(*self._enter(end), "ip", "addr", "add", address, "dev", end)
+            bench.sh(*self._enter(end), "ip", "link", "set", end, "up")
+
+    def _enter(self, end: str) -> list[str]:
+        return ["nsenter", "--net", "-t", self.names[end]]
+
+    def here(self, *words: str | pathlib.Path) -> list[str | pathlib.Path]:
+        """The command at this end."""
+        return [*self._enter("here"), *words]
+
+    def there(self, *words: str | pathlib.Path) -> list[str | pathlib.Path]:
+        """The command at the other end."""
+        return [*self._enter("there"), *words]
 
 
 class Swan:
-    """strongSwan's daemon in a network namespace of its own, and swanctl to speak to it."""
+    """strongSwan's daemon at one end of the wire, and swanctl to speak to it."""
 
-    def __init__(self, bench: Bench, name: str, namespace: str, plugins: str = "") -> None:
-        self.bench, self.name, self.namespace = bench, name, namespace
+    def __init__(self, bench: Bench, name: str, at: Callable[..., list[str | pathlib.Path]], plugins: str = "") -> None:
+        self.bench, self.name, self.at = bench, name, at
         self.folder = bench.dir / name
         for part in ("conf", "x509", "x509ca", "private"):
             (self.folder / part).mkdir(parents=True)
@@ -85,7 +113,7 @@ class Swan:
         }}
         """)
         self.env = {"STRONGSWAN_CONF": str(settings), "SWANCTL_DIR": str(self.folder)}
-        self.log = bench.start("ip", "netns", "exec", namespace, "charon-systemd", env=self.env, name=f"{name}-log")
+        self.log = bench.start(*at("charon-systemd"), env=self.env, name=f"{name}-log")
         wait_for((self.folder / "vici").exists, f"the {name} does not start")
 
     def load(self, connections: str, **files: str) -> None:
@@ -97,7 +125,7 @@ class Swan:
 
     def swanctl(self, *words: str, ok: bool = True) -> str:
         """What swanctl says."""
-        return self.bench.sh("ip", "netns", "exec", self.namespace, "swanctl", *words, "--uri", self.uri, env=self.env, ok=ok)
+        return self.bench.sh(*self.at("swanctl", *words, "--uri", self.uri), env=self.env, ok=ok)
 
 
 @case("strongswan", "strongSwan (IKEv2)", "a tunnel by the authentication certificate; the gateway knows the card by its subject; another card is refused; a wrong PIN in its file",
@@ -105,26 +133,10 @@ class Swan:
       needs=["/usr/sbin/charon-systemd", "/usr/sbin/swanctl", "ip"])
 def strongswan(bench: Bench) -> None:
     """Gateway and traveller, each in a namespace."""
-    names = [f"jpki-{role}-{os.getpid()}" for role in ("gateway", "traveller")]
-    try:
-        for name in names:
-            bench.sh("ip", "netns", "add", name)
-        bench.sh("ip", "link", "add", "veth0", "netns", names[0], "type", "veth", "peer", "name", "veth0", "netns", names[1])
-        for name, address in zip(names, (GATEWAY, TRAVELLER), strict=True):
-            for words in (["addr", "add", f"{address}/24", "dev", "veth0"], ["link", "set", "veth0", "up"], ["link", "set", "lo", "up"]):
-                bench.sh("ip", "-n", name, *words)
-        tunnel(bench, *names)
-    finally:
-        bench.close()
-        for name in names:
-            bench.sh("ip", "netns", "del", name, ok=False)
-
-
-def tunnel(bench: Bench, gateway_namespace: str, traveller_namespace: str) -> None:
-    """The card comes in, and no other."""
+    wire = Wire(bench)
     certificate, key = server_certificate(bench.dir)
     subject = f"C=JP, CN={common_name(bench)}"
-    gateway = Swan(bench, "gateway", gateway_namespace, "pkcs11 { load = no }")
+    gateway = Swan(bench, "gateway", wire.there, "pkcs11 { load = no }")
     gateway.load(f"""connections {{ cards {{
         version = 2
         pools = rooms
@@ -141,8 +153,8 @@ def tunnel(bench: Bench, gateway_namespace: str, traveller_namespace: str) -> No
     pools {{ rooms {{ addrs = 10.78.0.0/24 }} }}
     """, x509__server=certificate.read_text(), x509ca__cards=bench.auth_ca.read_text(), private__server=key.read_text())
     plugin = bench.configuration("strongswan/pkcs11.conf").read_text()
-    traveller = Swan(bench, "traveller", traveller_namespace, plugin)
-    traveller.load(bench.configuration("strongswan/swanctl.conf", GATEWAY_ADDRESS=GATEWAY, _PIN_=PIN).read_text(), x509ca__gateway=certificate.read_text())
+    traveller = Swan(bench, "traveller", wire.here, plugin)
+    traveller.load(bench.configuration("strongswan/swanctl.conf", GATEWAY_ADDRESS=THERE, _PIN_=PIN).read_text(), x509ca__gateway=certificate.read_text())
     said = traveller.swanctl("--initiate", "--child", "work", ok=False)
     seen = gateway.log.read_text()
     bench.check(f"[C=JP, CN={common_name(bench)}]" in seen and "established between" in seen, f"{said}\n{seen[-1500:]}")
@@ -164,15 +176,33 @@ def tunnel(bench: Bench, gateway_namespace: str, traveller_namespace: str) -> No
     lay_down(bench, "me")
 
 
-@case("networkmanager", "NetworkManager (nmcli)", "the keyfile of an 802.1X connection, read and written again; wpa_supplicant has a row of its own",
-      version=lambda: first_line("nmcli", "--version"), needs=["nmcli", "p11tool"])
+@case("networkmanager", "NetworkManager (nmcli), wpa_supplicant -D wired", "the keyfile of an 802.1X connection, read by nmcli; a wired login with what it read",
+      version=lambda: first_line("nmcli", "--version"), needs=["nmcli", "/usr/sbin/wpa_supplicant", "hostapd", "ip"], mounts=True)
 def networkmanager(bench: Bench) -> None:
-    """Offline: the daemon wants D-Bus and a network card."""
+    """nmcli offline, and the program that the daemon would drive: the daemon wants D-Bus."""
     keyfile = bench.configuration("networkmanager/card.nmconnection", USER_NAME="me", CA_FILE=str(bench.auth_ca))
     out = bench.sh("nmcli", "--offline", "connection", "modify", "connection.autoconnect", "no", stdin=keyfile.read_text())
     for line in ("eap=tls;", f"client-cert={uri(AUTH, 'cert')}", f"private-key={uri(AUTH, 'private')}", "private-key-password-flags=1"):
         bench.check(line in out.splitlines(), f"nmcli does not keep {line}:\n{out}")
-    # Its URIs name one certificate and one key of the card.
-    for kind in ("cert", "private"):
-        listed = bench.sh("p11tool", "--provider", MODULE, "--login", "--set-pin", PIN, "--list-all", uri(AUTH, kind))
-        bench.check(listed.count("URL:") == 1, listed)
+    wired_login(bench, dict(line.split("=", 1) for line in out.splitlines() if "=" in line))
+
+
+def wired_login(bench: Bench, value: dict[str, str]) -> None:
+    """EAP-TLS over a cable to hostapd as the switch."""
+    certificate, key = server_certificate(bench.dir)
+    # Debian's wpa_supplicant loads modules out of /usr/lib only.
+    network = bench.file("wired.conf", "\n".join([
+        "ap_scan=0", "pkcs11_engine_path=/usr/lib/x86_64-linux-gnu/engines-3/pkcs11.so", f"pkcs11_module_path={bench.install()}",
+        "network={", "key_mgmt=IEEE8021X", "eap=TLS", "eapol_flags=0", f'identity="{value["identity"]}"',
+        f'ca_cert="{certificate}"', "engine=1", 'engine_id="pkcs11"', f'cert_id="{value["client-cert"]}"',
+        f'key_id="{value["private-key"]}"', f'pin="{PIN}"', "}", ""]))
+    wire = Wire(bench)
+    switch = bench.start(*wire.there("hostapd", "-dd", bench.file("switch.conf", "\n".join([
+        "interface=there", "driver=wired", "ieee8021x=1", "eap_server=1", f"eap_user_file={bench.file('users', '* TLS')}", f"ca_cert={bench.auth_ca}",
+        f"server_cert={certificate}", f"private_key={key}", "use_pae_group_addr=1", ""]))), name="switch")
+    wait_for(lambda: "AP-ENABLED" in switch.read_text(errors="replace"), "hostapd did not start")
+    client = bench.start(*wire.here("wpa_supplicant", "-D", "wired", "-i", "here", "-c", network, "-d"), name="wpa_supplicant")
+    wait_for(lambda: "CTRL-EVENT-EAP-SUCCESS" in client.read_text(errors="replace"), "wpa_supplicant was not let in", 20)
+    bench.check(f"CN={common_name(bench)}" in switch.read_text(errors="replace"), "hostapd saw another name")
+    count = bench.counters()
+    bench.check(count["auth_signatures"] >= 1 and count["sign_verifies"] == 0, f"{count}")
