@@ -148,7 +148,7 @@ pub const KEYS: &[Key] = &[
         values: Values::OneOf(AlwaysAuthenticate::NAMES),
         default: "\"auto\"",
         meaning: "whether a key needs its PIN for each signature; auto: the signature key alone, and none in programs that cannot log in for each (java, openssl, osslsigncode, gnupg-pkcs11-scd, ssh-agent, python)",
-        meaning_japanese: "署名のたびに暗証番号を求めるかどうか。auto では署名用の鍵だけ。ただし署名のたびにログインできないプログラム（java、openssl、osslsigncode、gnupg-pkcs11-scd、ssh-agent、python）では求めない",
+        meaning_japanese: "署名のたびに暗証番号を求めるかどうか。auto では署名用の鍵だけ。署名のたびにログインできないプログラム（java、openssl、osslsigncode、gpgsm、ssh-agent、python）では求めない",
         set: |config, given| {
             put(
                 &mut config.always_authenticate,
