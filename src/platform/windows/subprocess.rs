@@ -2,23 +2,24 @@
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::windows::io::AsRawHandle;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::ptr;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use windows_sys::Win32::System::Pipes::PeekNamedPipe;
 
-/// Bytes that are read at a time.
-const PART: usize = 1024;
+/// Between two looks into the pipe, which cannot be waited for with a limit.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A program whose standard input and output are our pipes. It ends with this value.
 pub(crate) struct Subprocess {
     child: Child,
     input: Mutex<Option<ChildStdin>>,
-    /// What it has written, in parts; a thread reads, because a pipe cannot be waited for with a limit.
-    output: Mutex<(Receiver<Vec<u8>>, Vec<u8>)>,
+    output: Mutex<Option<ChildStdout>>,
 }
 
 impl Subprocess {
@@ -37,23 +38,10 @@ impl Subprocess {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let (sender, output) = sync_channel(1);
-        let input = child.stdin.take();
-        if let Some(mut stream) = child.stdout.take() {
-            thread::spawn(move || {
-                let mut part = [0; PART];
-                while let Ok(length @ 1..) = stream.read(&mut part) {
-                    let read = part.get(..length).unwrap_or_default().to_vec();
-                    if sender.send(read).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
         Ok(Subprocess {
+            input: Mutex::new(child.stdin.take()),
+            output: Mutex::new(child.stdout.take()),
             child,
-            input: Mutex::new(input),
-            output: Mutex::new((output, Vec::new())),
         })
     }
 
@@ -74,20 +62,34 @@ impl Subprocess {
     /// [`ErrorKind::UnexpectedEof`] when it has ended.
     pub(crate) fn read(&self, into: &mut [u8], patience: Duration) -> io::Result<Option<usize>> {
         let mut output = self.output.lock();
-        let (parts, rest) = &mut *output;
-        if rest.is_empty() {
-            match parts.recv_timeout(patience) {
-                Ok(part) => *rest = part,
-                Err(RecvTimeoutError::Timeout) => return Ok(None),
-                Err(RecvTimeoutError::Disconnected) => return Err(ErrorKind::UnexpectedEof.into()),
+        let output = output.as_mut().ok_or(ErrorKind::UnexpectedEof)?;
+        let end = Instant::now() + patience;
+        while available(output).ok_or(ErrorKind::UnexpectedEof)? == 0 {
+            if Instant::now() >= end {
+                return Ok(None);
             }
+            thread::sleep(PAUSE);
         }
-        let length = rest.len().min(into.len());
-        for (to, from) in into.iter_mut().zip(rest.drain(..length)) {
-            *to = from;
-        }
-        Ok(Some(length))
+        output.read(into).map(Some)
     }
+}
+
+/// Bytes that wait in the pipe; `None`: its other end is closed.
+fn available(pipe: &ChildStdout) -> Option<u32> {
+    let mut count = 0;
+    let (none, no_count) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: asks for the count alone; the handle is open.
+    let good = unsafe {
+        PeekNamedPipe(
+            pipe.as_raw_handle(),
+            none,
+            0,
+            no_count,
+            &raw mut count,
+            ptr::null_mut(),
+        )
+    };
+    (good != 0).then_some(count)
 }
 
 impl Drop for Subprocess {
