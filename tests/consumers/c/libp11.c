@@ -29,6 +29,7 @@ static void sign(EVP_PKEY *key, const unsigned char *data, size_t length, const 
 
 int main(int count, char **words)
 {
+    check(count >= 6, "MODULE TOKEN PIN DOCUMENT OUT..");
     unsigned char data[65536];
     FILE *document = fopen(words[4], "rb");
     check(document != NULL, "no document");
