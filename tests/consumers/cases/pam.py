@@ -70,7 +70,7 @@ def three_logins(bench: Bench) -> None:
     said = sudo(bench, *WRONG)
     bench.check(not is_root(said), f"root with a wrong PIN: {said}")
     left = bench.counters()["auth_tries"]
-    bench.check(left >= 1, "the PIN was locked")
+    bench.check(left == 1, f"{left} tries left: two wrong PINs are sent, and the last try is kept")
     bench.row.did += f"; other wrong PINs as often as sudo asks leave {left} of 3 tries"
 
 
@@ -144,7 +144,7 @@ def pam_pkcs11(bench: Bench) -> None:
     three_logins(bench)
     restore(bench)
     no_card(bench)
-    mapping.write_text(mapping.read_text().replace("0", "1"))
+    mapping.write_text(f"{':'.join(['00'] * 32)} -> {USER}\n")
     said = sudo(bench, PIN)
     bench.check(not is_root(said), f"root by a certificate that is not listed: {said}")
 
