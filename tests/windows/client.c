@@ -1,4 +1,4 @@
-/* A Windows program with the module: lists tokens, tries lengths and pointers that cannot be, logs in, signs twice, waits for events,
+/* A Windows program with the module: lists tokens, tries a length that cannot be, logs in, signs twice, waits for events,
  * unloads the module. MODULE PIN OUT. Each line is compared with what the card counted (tests/windows/run). */
 #include <stdio.h>
 #include <stdlib.h>
