@@ -108,32 +108,46 @@ pub(crate) fn is_phone(reader: &str) -> bool {
 /// # Errors
 /// What to tell the user.
 pub(crate) fn only_card(context: &Context) -> Result<Opened, Notice> {
-    let pcsc = service::open();
+    let (state, opened) = one_reader(context, &service::open(), |_| false)?;
+    opened.map_err(|error| explain(&error, &state.name, None))
+}
+
+/// The one reader with a card that is meant, and the card as the module opens it. `too`: errors with which a card counts
+/// as meant.
+///
+/// # Errors
+/// What to tell the user.
+pub(crate) fn one_reader(
+    context: &Context,
+    pcsc: &Bounded,
+    too: impl Fn(&card::Error) -> bool,
+) -> Result<(ReaderState, Result<Opened, card::Error>), Notice> {
     let states = match pcsc.survey() {
         Ok(states) => states,
         Err(error) => return Err(Notice::Message(service::message(&error))),
     };
+    let none = none(context, &states);
     let mut found = None;
     // A card that cannot be used says more than a reader that is empty.
     let (mut refused, mut empty) = (None, None);
-    for state in states.iter().filter(|state| is_meant(context, &state.name)) {
+    for state in states {
+        if !is_meant(context, &state.name) {
+            continue;
+        }
         if state.insertion.is_none() {
-            let reader = state.name.clone();
+            let reader = state.name;
             empty = Some(Notice::Message(Message::NoCard { reader }));
             continue;
         }
-        match open(&pcsc, &state.name) {
-            Ok(_) if found.is_some() => {
+        match open(pcsc, &state.name) {
+            Err(error) if !too(&error) => refused = Some(explain(&error, &state.name, None)),
+            _ if found.is_some() => {
                 return Err(Notice::Phrase(Phrase::SeveralCards, Vec::new()));
             }
-            Ok(opened) => found = Some(opened),
-            Err(error) => refused = Some(explain(&error, &state.name, None)),
+            opened => found = Some((state, opened)),
         }
     }
-    found.ok_or_else(|| {
-        let told = refused.or(empty);
-        told.unwrap_or_else(|| none(context, &states))
-    })
+    found.ok_or_else(|| refused.or(empty).unwrap_or(none))
 }
 
 /// What to say when there is no reader, or none that the user means.

@@ -79,6 +79,12 @@ impl Terminal {
         Ok(String::from_utf8_lossy(&line).trim().to_owned())
     }
 
+    /// Asks a question of yes or no. Either language's yes, whichever is easier to type.
+    pub(crate) fn agrees(&mut self, question: &str) -> Result<bool, NoInput> {
+        let answer = self.ask(question)?;
+        Ok(answer.eq_ignore_ascii_case("yes") || answer == "はい")
+    }
+
     /// Asks for something that nobody may see.
     pub(crate) fn ask_hidden(&mut self, prompt: &str) -> Result<Zeroizing<Vec<u8>>, NoInput> {
         // Byte by byte: a signal key must not end the program before the echo is back, and no line

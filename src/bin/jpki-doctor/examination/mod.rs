@@ -15,13 +15,13 @@ use std::path::Path;
 use jpki_pkcs11::card::files::Role;
 use jpki_pkcs11::card::{Error, PcscError};
 use jpki_pkcs11::messages::doctor::Phrase;
-use jpki_pkcs11::messages::{Language, Message, Request};
-use jpki_pkcs11::pcsc::{Bounded, Disposition, ReaderState, Transport};
+use jpki_pkcs11::messages::{Language, Request};
+use jpki_pkcs11::pcsc::{Disposition, Transport};
 
 use crate::context::{Context, Outcome};
 use crate::pins;
 use crate::pins::prompt::Prompt;
-use crate::readers::{self, Notice, Opened, explain};
+use crate::readers::{self, Notice, explain};
 use crate::service;
 use crate::terminal::{Terminal, complain, is_screen, say};
 use course::Course;
@@ -69,7 +69,9 @@ fn examine(context: &Context, with_pin: bool) -> Result<Record, Notice> {
     let language = context.arguments.language;
     let tell = |phrase: Phrase| complain(&phrase.say(language, &[]));
     let service = service::open();
-    let (state, opened) = choose(context, &service)?;
+    // A card that the module does not understand is the one to learn from.
+    let is_jpki = |error: &Error| !matches!(error, Error::NotJpki | Error::Pcsc(_));
+    let (state, opened) = readers::one_reader(context, &service, is_jpki)?;
     let (reader, atr) = (state.name, state.atr);
     let pcsc = |error: PcscError| explain(&Error::Pcsc(error), &reader, None);
     tell(Phrase::ReportStart);
@@ -129,43 +131,9 @@ fn examine(context: &Context, with_pin: bool) -> Result<Record, Notice> {
     Ok(record)
 }
 
-/// The reader with the card that is meant, and the card as the module opens it: a card that it does not understand is
-/// the one to learn from.
-fn choose(
-    context: &Context,
-    service: &Bounded,
-) -> Result<(ReaderState, Result<Opened, Error>), Notice> {
-    let states = service
-        .survey()
-        .map_err(|error| Notice::Message(service::message(&error)))?;
-    let none = readers::none(context, &states);
-    let (mut chosen, mut told) = (Vec::new(), None);
-    for state in states {
-        if !readers::is_meant(context, &state.name) {
-            continue;
-        }
-        let reader = state.name.clone();
-        if state.insertion.is_none() {
-            told = told.or(Some(Notice::Message(Message::NoCard { reader })));
-            continue;
-        }
-        match readers::open(service, &reader) {
-            Err(error @ (Error::NotJpki | Error::Pcsc(_))) => {
-                told = Some(explain(&error, &reader, None));
-            }
-            opened => chosen.push((state, opened)),
-        }
-    }
-    match (chosen.pop(), chosen.is_empty()) {
-        (Some(one), true) => Ok(one),
-        (Some(_), false) => Err(Notice::Phrase(Phrase::SeveralCards, Vec::new())),
-        (None, _) => Err(told.unwrap_or(none)),
-    }
-}
-
 /// Asks a question of yes or no at the terminal; without one the answer is no.
 fn agrees(question: Phrase, language: Language) -> bool {
     let asked =
-        Terminal::open().and_then(|mut terminal| terminal.ask(&question.say(language, &[])));
-    asked.is_ok_and(|answer| answer.eq_ignore_ascii_case("yes") || answer == "はい")
+        Terminal::open().and_then(|mut terminal| terminal.agrees(&question.say(language, &[])));
+    asked.unwrap_or(false)
 }

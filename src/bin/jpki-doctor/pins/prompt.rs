@@ -109,9 +109,7 @@ impl<'a> Prompt<'a> {
                     ("command", format!("jpki-doctor check-pin {}", word(role))),
                 ];
                 say(&Notice::Finding(Finding::LastTry, fields).text(language));
-                let answer = terminal.ask(&Phrase::AskYes.say(language, &[]))?;
-                // Either language's yes, whichever is easier to type.
-                match answer.eq_ignore_ascii_case("yes") || answer == "はい" {
+                match terminal.agrees(&Phrase::AskYes.say(language, &[]))? {
                     true => Ok(()),
                     false => Err(NoInput::Stopped.into()),
                 }
