@@ -202,6 +202,35 @@ fn a_missing_try_and_a_locked_pin_leave_the_part_with_the_pin_out() {
 }
 
 #[test]
+fn a_refused_pin_file_does_not_lead_to_the_other_pin() {
+    let folder = Folder::new();
+    let dir = folder.path().join("card");
+    let pcscd = Pcscd::start(&["--dir", dir.to_str().unwrap()]);
+    let doctor = Doctor::new(Some(&pcscd));
+    let command = ["report", "--no-pin"];
+    let (text, status) = doctor.text(&command);
+    assert_eq!(status, 0, "{text}");
+    // The second report sends what the first one sent.
+    let log = fs::read_to_string(dir.join("apdu.log")).unwrap();
+    let mut commands = log.lines().filter(|line| line.contains('['));
+    let before = commands.position(|line| line.contains("SELECT auth PIN "));
+    let number = (before.unwrap() + 1).to_string();
+    pcscd.control(&["misbehave", &number, "answer-instead", "6A82"]);
+
+    let (text, status) = doctor.text(&command);
+    assert_eq!(status, 0, "{text}");
+    let json = &text[text.find('{').unwrap()..=text.rfind('}').unwrap()];
+    let report: Value = serde_json::from_str(json).unwrap();
+    // The five-byte question may cost a try: it must never reach the signature PIN, which has five.
+    assert_eq!(found(&report, "query-auth", "status"), "no such step");
+    assert_eq!(found(&report, "query-sign", "status"), "63C5");
+    assert_eq!(
+        found(&report, "query-five-bytes", "not-asked"),
+        "try-missing"
+    );
+}
+
+#[test]
 fn a_wrong_pin_is_sent_once_and_no_is_an_answer() {
     let pcscd = Pcscd::start(&[]);
     let doctor = Doctor::new(Some(&pcscd));

@@ -126,7 +126,7 @@ impl<'a> Course<'a> {
             .ask("read-0006", &apdu::read(0, READ_LENGTH))
             .map(|reply| reply.data)
             .unwrap_or_default();
-        // Label and model (docs/card.md, 2.1); the serial number between them and the end is nobody's business.
+        // Label and model (docs/card.md, 2.1); nothing else of the file is kept.
         if let Some(label) = read.get(..32) {
             self.probe.record.card("label", &Public::label(label));
         }
@@ -182,13 +182,9 @@ impl<'a> Course<'a> {
     }
 
     fn reading(&mut self, readable: Option<u8>, max_apdu_data: usize) {
-        let Some(id) = readable else {
+        let Some(id) = readable.filter(|&id| self.probe.select_file(id)) else {
             return self.probe.record.skip("read-256", "no-file");
         };
-        let selected = self.probe.send(&apdu::select_file(id));
-        if selected.is_err() {
-            return;
-        }
         let whole = self.probe.ask("read-256", &apdu::read(0, READ_LENGTH));
         if whole.is_some_and(|reply| !reply.has_data()) {
             // Refused: how much is not?
@@ -221,12 +217,11 @@ impl<'a> Course<'a> {
             ),
         ] {
             self.probe.ask(short, &apdu::query(role.pin().short()));
-            let selected = self
-                .probe
-                .send(&apdu::select_file(apdu::number(role.pin())));
-            if selected.is_ok() {
-                left = self.probe.ask(long, &apdu::query(apdu::CURRENT));
-            }
+            // Without its file selected, the question would be for the other PIN.
+            left = match self.probe.select_file(apdu::number(role.pin())) {
+                true => self.probe.ask(long, &apdu::query(apdu::CURRENT)),
+                false => None,
+            };
         }
         let full = 0x63C0 | u16::from(Role::Authentication.max_tries());
         self.has_all_tries = left.is_some_and(|left| left.status == full);
@@ -255,11 +250,7 @@ impl<'a> Course<'a> {
             &apdu::sign(0, key.short(), &input),
         );
         self.short_identifiers = short.is_some_and(|reply| reply.status == NOT_VERIFIED);
-        if self
-            .probe
-            .send(&apdu::select_file(apdu::number(key)))
-            .is_ok()
-        {
+        if self.probe.select_file(apdu::number(key)) {
             self.probe
                 .ask("sign-unverified", &apdu::sign(0, apdu::CURRENT, &input));
         }

@@ -10,8 +10,11 @@ use super::record::{Answer, Record};
 /// So often a command that only reads is sent, for the median of its time.
 const TIMES: usize = 5;
 
-/// How often an answer may come in parts before the card is taken for mad.
+/// An answer has so many parts at the most. A card that announces more is not asked for them.
 const MAX_PARTS: usize = 64;
+
+/// Done, without a remark.
+pub(super) const OK: u16 = 0x9000;
 
 /// INS of the commands that may be sent again with another Le.
 const READ_BINARY: u8 = 0xB0;
@@ -126,6 +129,12 @@ impl<'a> Probe<'a> {
             first,
             data,
         })
+    }
+
+    /// Selects a file for the next step; false where that is refused, and another file may be the current one.
+    pub(super) fn select_file(&mut self, id: u8) -> bool {
+        let selected = self.send(&apdu::select_file(id));
+        selected.is_ok_and(|reply| reply.status == OK)
     }
 
     fn transmit(&mut self, command: &[u8]) -> Result<(u16, Vec<u8>), Error> {

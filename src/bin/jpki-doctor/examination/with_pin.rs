@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::apdu;
 use super::course::NOT_VERIFIED;
-use super::probe::Probe;
+use super::probe::{OK, Probe};
 use super::record::{Answer, Record};
 use crate::pins::sign_test::SHA256_PREFIX;
 
@@ -40,14 +40,14 @@ const SCHEMES: [(u8, &str); 6] = [
 /// All steps. The PIN is verified when it begins.
 pub(super) fn run(exchange: &mut dyn Exchange, record: &mut Record, known: &Known<'_>) {
     let verified = Answer {
-        status: 0x9000,
+        status: OK,
         first: None,
         length: 0,
     };
     record.answer("verify", &Ok(verified), None);
     let mut probe = Probe::new(exchange, record);
     let pin = Role::Authentication.pin();
-    if probe.send(&apdu::select_file(apdu::number(pin))).is_ok() {
+    if probe.select_file(apdu::number(pin)) {
         probe.ask("query-auth-verified", &apdu::query(apdu::CURRENT));
     }
     let key = certificate(&mut probe, known.shown).map(|read| read.public_key().clone());
@@ -60,8 +60,7 @@ pub(super) fn run(exchange: &mut dyn Exchange, record: &mut Record, known: &Know
     }
 
     keys.select_jpki();
-    let kept = keys.sign("sign-after-select-jpki");
-    let mut open = kept;
+    let mut open = keys.sign("sign-after-select-jpki");
     match (open, known.contactless) {
         (false, _) => keys.probe.record.skip("sign-after-reset", "closed-before"),
         // The reader switches the field off: that is a loss of power.
@@ -84,7 +83,7 @@ pub(super) fn run(exchange: &mut dyn Exchange, record: &mut Record, known: &Know
     let left = keys
         .probe
         .send(&apdu::select(&ISSUER_SECURITY_DOMAIN_AID))
-        .is_ok_and(|reply| reply.status == 0x9000);
+        .is_ok_and(|reply| reply.status == OK);
     if !left {
         return keys
             .probe
@@ -135,7 +134,8 @@ impl Keys<'_> {
         match self.short {
             true => key.short(),
             false => {
-                let _ = self.probe.send(&apdu::select_file(apdu::number(key)));
+                // Whatever comes of it, the signature after it tells.
+                self.probe.select_file(apdu::number(key));
                 apdu::CURRENT
             }
         }
