@@ -38,6 +38,16 @@ def lay_down(bench: Bench, card: str) -> None:
     time.sleep(0.5)
 
 
+def is_refused(bench: Bench, port: int, card: str) -> None:
+    """The card signs, so the server has seen it, and no page comes."""
+    bench.check_tries()
+    lay_down(bench, card)
+    said = with_card(bench, port)
+    count = bench.counters()
+    bench.check("[200]" not in said, f"let in {card}: {said}")
+    bench.check(count["auth_signatures"] == 1, f"{card} was not tried: {count}, {said}")
+
+
 def one_card_comes_in(bench: Bench, port: int, log: pathlib.Path) -> None:
     """The four cards and nobody at the door."""
     wait_for_port(port)
@@ -46,18 +56,16 @@ def one_card_comes_in(bench: Bench, port: int, log: pathlib.Path) -> None:
         bench.check("[200]" in said, f"TLS {version}: {said}")
         mark(bench, version, "yes")
     nobody = visit(bench, port)
-    bench.check("[200]" not in nobody, f"let in without a card: {nobody}")
-    lay_down(bench, "other")
-    other = with_card(bench, port)
-    bench.check("[200]" not in other, f"let in another person's card: {other}")
+    # nginx answers 400; the others end the handshake, and curl sees an alert or a closed connection.
+    bench.check("[400]" in nobody or "[000]" in nobody, f"without a card: {nobody}")
+    is_refused(bench, port, "other")
     # An older card that is on the list: the authority has the same name and another key.
+    bench.check_tries()
     lay_down(bench, "old")
     said = with_card(bench, port)
     bench.check("[200]" in said, f"a card of the second generation: {said}")
     # The first generation of the authority has come to its end.
-    lay_down(bench, "first")
-    said = with_card(bench, port)
-    bench.check("[200]" not in said, f"let in a card whose authority is over: {said}")
+    is_refused(bench, port, "first")
     name = bench.sh("openssl", "x509", "-in", bench.auth_certificate, "-noout", "-subject", "-nameopt", "RFC2253")
     name = name.split("CN=")[1].split(",")[0].strip()
     bench.check(name in log.read_text(errors="replace"), f"the log does not say that {name} came:\n{log.read_text()[-600:]}")
@@ -95,7 +103,7 @@ def nginx(bench: Bench) -> None:
 def apache(bench: Bench) -> None:
     """By the whole certificate."""
     port = free_port()
-    # Its workers are nobody's: they come into no home.
+    # Its workers run as another user, who may not read below /root.
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         pathlib.Path(folder).chmod(0o755)
         pathlib.Path(folder, "index.html").write_text("Welcome\n")

@@ -227,6 +227,11 @@ class Bench:
                 "-sigopt", f"rsa_mgf1_md:{digest}"] if pss else []
         self.sh("openssl", "dgst", f"-{digest}", *more, "-verify", key, "-signature", signature, document)
 
+    def check_tries(self) -> None:
+        """The card in the reader has all its tries: for cases that change it."""
+        count = self.counters()
+        self.check((count["auth_tries"], count["sign_tries"]) == (3, 5), f"a try was lost: {count}")
+
     def refused_only(self, *codes: str) -> None:
         """Each login that did not succeed was refused with one of these codes."""
         others = set(self.logins()) - {"CKR_OK", *codes}
