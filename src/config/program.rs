@@ -66,7 +66,7 @@ const LOG_IN_ONCE: &[&str] = &[
     // libp11 asks at the terminal for each use, whatever PIN it was given, and fails without one.
     "openssl",
     "osslsigncode",
-    // pkcs11-helper 1.30 (Debian 13) begins the signature, logs in nobody, and gives up.
+    // pkcs11-helper 1.30 (Debian 13) begins the signature, makes no context login, and fails.
     "gnupg-pkcs11-scd",
     // An agent has nobody to ask.
     "ssh-agent",
