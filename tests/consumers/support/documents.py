@@ -3,8 +3,10 @@ module under test."""
 
 from __future__ import annotations
 
+import base64
 import pathlib
 import re
+import zipfile
 
 from .bench import Bench
 
@@ -45,6 +47,33 @@ def verify_pdf(bench: Bench, signed: pathlib.Path, authority: pathlib.Path, coun
         verify_cms(bench, bench.file("pdf.p7s", blob),
                    bench.file("pdf.covered", data[first:first + length] + data[second:second + rest]), authority)
     bench.check(max(ends) == len(data), "the signature does not cover the whole PDF")
+
+
+def verify_odf(bench: Bench, signed: pathlib.Path, certificate: pathlib.Path, authority: pathlib.Path) -> None:
+    """xmlsec1 judges the signature of an OpenDocument file, which names each member of the archive, and the certificate in it. A member that is
+    changed makes it wrong."""
+    folder, inside = bench.dir / "odf", "META-INF/documentsignatures.xml"
+    with zipfile.ZipFile(signed) as archive:
+        archive.extractall(folder)
+        members = {name for name in archive.namelist() if not name.endswith("/")} - {inside}
+    signature = (folder / inside).read_text()
+    named = set(re.findall(r'<Reference URI="([^#"]+)"', signature))
+    bench.check(named == members, f"signed: {sorted(named)}; in the document: {sorted(members)}")
+    whose = re.findall(r"<X509Certificate>([^<]+)</X509Certificate>", signature)
+    bench.check([base64.b64decode(one) for one in whose] == [der(certificate)], "another certificate signed")
+    judge = ["xmlsec1", "--verify", "--trusted-pem", authority, "--id-attr:Id", "SignedProperties", inside]
+    said = bench.sh(*judge, cwd=folder)
+    # Two more: the date, and the properties that XAdES signs.
+    bench.check(f"SignedInfo References (ok/all): {len(named) + 2}/{len(named) + 2}" in said, said)
+    content = folder / "content.xml"
+    content.write_bytes(content.read_bytes().replace(b"attorney", b"attorneys"))
+    said = bench.sh(*judge, cwd=folder, ok=False)
+    bench.check("data and digest do not match" in said and "\nOK\n" not in said, f"a changed document is verified, too:\n{said}")
+
+
+def der(certificate: pathlib.Path) -> bytes:
+    """The certificate in a PEM file."""
+    return base64.b64decode(certificate.read_text().split("-----")[2])
 
 
 def verify_cms(bench: Bench, signature: pathlib.Path, document: pathlib.Path, authority: pathlib.Path) -> None:
