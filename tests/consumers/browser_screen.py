@@ -30,7 +30,8 @@ class Screen:
             number += piece
         os.close(reading)
         self.display = ":" + number.decode().strip()
-        self._environment = {**os.environ, "DISPLAY": self.display, "HOME": str(self.folder)}
+        # On two busy cores one thread of tesseract reads a dialog in 1 s, several in up to 11 s: they wait for each other.
+        self._environment = {**os.environ, "DISPLAY": self.display, "HOME": str(self.folder), "OMP_THREAD_LIMIT": "1"}
         # A window that comes while the window manager starts is never shown.
         started = self.folder / "openbox-started"
         self._manager = subprocess.Popen(["openbox", "--startup", f"touch {shlex.quote(str(started))}"], env=self._environment,
@@ -82,6 +83,16 @@ class Screen:
         self._run("xdotool", "windowactivate", "--sync", window, check=False)
         self._run("xdotool", "type", "--delay", "30", text)
         self.key(window, "Return")
+
+    def drag(self, window, *points):
+        """Moves the mouse over points of a window with the left button down."""
+        self._run("xdotool", "windowactivate", "--sync", window, check=False)
+        (x, y), *others = points
+        self._run("xdotool", "mousemove", "--window", window, str(x), str(y), "mousedown", "1")
+        for x, y in others:
+            self._run("xdotool", "mousemove", "--window", window, str(x), str(y))
+            time.sleep(0.2)
+        self._run("xdotool", "mouseup", "1")
 
     def key(self, window, name):
         """Presses one key in a window."""

@@ -34,6 +34,13 @@ def database(bench: Bench) -> str:
     return name
 
 
+def signers_database(bench: Bench) -> str:
+    """The same, which trusts the issuer of the signature certificate too."""
+    name = database(bench)
+    bench.sh("certutil", "-A", "-d", name, "-n", "sign CA", "-t", "C,C,C", "-i", bench.sign_ca)
+    return name
+
+
 def pins(bench: Bench) -> pathlib.Path:
     """Each token's PIN by its label."""
     return bench.file("pins", f"{AUTH}:{PIN}\n{SIGN}:{PASSWORD}\nno other token:\n")
@@ -107,8 +114,7 @@ def selfserv_database(bench: Bench) -> str:
       version=nss, needs=["cmsutil", "certutil"])
 def cmsutil(bench: Bench) -> None:
     """NSS asks for the password once more for the signature, by itself."""
-    name, document, signature = database(bench), bench.document(), bench.dir / "message.p7s"
-    bench.sh("certutil", "-A", "-d", name, "-n", "sign CA", "-t", "C,C,C", "-i", bench.sign_ca)
+    name, document, signature = signers_database(bench), bench.document(), bench.dir / "message.p7s"
     for env in ({}, NO):
         signature.unlink(missing_ok=True)
         # Its exit status tells of the shutdown, not of the signature.
@@ -124,8 +130,7 @@ def cmsutil(bench: Bench) -> None:
 def pdfsig(bench: Bench) -> None:
     """It has one password for all tokens and offers it to both: with both tokens visible no try may be
     lost, with the signature token alone it signs."""
-    name, document, signed = database(bench), pdf(bench), bench.dir / "signed.pdf"
-    bench.sh("certutil", "-A", "-d", name, "-n", "sign CA", "-t", "C,C,C", "-i", bench.sign_ca)
+    name, document, signed = signers_database(bench), pdf(bench), bench.dir / "signed.pdf"
     found = []
     for env in ({}, {"JPKI_PKCS11_SLOTS": "sign"}, {"JPKI_PKCS11_SLOTS": "sign", **NO}):
         signed.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-from cases.nss import database
+from cases.nss import signers_database
 from support.bench import PASSWORD, SIGN, Bench, need, package
 from support.case import case
 from support.documents import verify_odf, verify_pdf
@@ -25,7 +25,7 @@ NEEDS = ["soffice", "certutil", "modutil", "Xvfb", "openbox"]
       version=lambda: package("libreoffice-core"), timeout=150, needs=[*NEEDS, "pdfsig"])
 def libreoffice(bench: Bench) -> None:
     """The export has the password as an argument, beside the dialog for the login."""
-    signed, name = bench.dir / "signed.pdf", database_of_signer(bench)
+    signed, name = bench.dir / "signed.pdf", signers_database(bench)
     office(bench, name, "sign_pdf.py", signed)
     verify_pdf(bench, signed, bench.sign_ca)
     said = bench.sh("pdfsig", "-nssdir", name, "-no-ocsp", signed)
@@ -37,16 +37,9 @@ def libreoffice(bench: Bench) -> None:
 def libreoffice_odf(bench: Bench) -> None:
     """One question for the login and one for the signature. LibreOffice itself finds the signature valid, too."""
     signed = bench.dir / "signed.odt"
-    said = office(bench, database_of_signer(bench), "sign_odf.py", signed)
+    said = office(bench, signers_database(bench), "sign_odf.py", signed)
     bench.check("verdict: validft\n" in said, said)
     verify_odf(bench, signed, bench.sign_certificate, bench.sign_ca)
-
-
-def database_of_signer(bench: Bench) -> str:
-    """A database of NSS with the module and the authority that issued the signature certificate."""
-    name = database(bench)
-    bench.sh("certutil", "-A", "-d", name, "-n", "sign CA", "-t", "C,C,C", "-i", bench.sign_ca)
-    return name
 
 
 def office(bench: Bench, name: str, program: str, signed: pathlib.Path) -> str:
