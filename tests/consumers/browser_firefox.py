@@ -181,11 +181,15 @@ class Browser:
 
     def visit(self, url, until, seconds=40):
         """Opens a page and waits for the title to contain a text, or to be an error page."""
+        self.open(url)
+        return wait_for(f"{url} {until}", lambda: self._settled(url, until), seconds)
+
+    def open(self, url):
+        """Opens a page and waits for nothing."""
         self.chrome("""const tab = gBrowser.selectedBrowser;
                        tab.fixupAndLoadURIString(arguments[0], {triggeringPrincipal:
                            Services.scriptSecurityManager.getSystemPrincipal(),
                            loadFlags: Ci.nsIWebNavigation.LOAD_FLAGS_BYPASS_CACHE});""", url)
-        return wait_for(f"{url} {until}", lambda: self._settled(url, until), seconds)
 
     def _settled(self, url, until):
         state = self.read("""

@@ -33,10 +33,10 @@ STARTS = 10
 class Chromium:
     """One running Chromium."""
 
-    def __init__(self, desk, name, **settings):
+    def __init__(self, desk, name, options=(), **settings):
         self.desk = desk
         self.log = desk.folder / f"{name}.log"
-        self._command = [PROGRAM, f"--user-data-dir={desk.folder / name}", *OPTIONS]
+        self._command = [PROGRAM, f"--user-data-dir={desk.folder / name}", *OPTIONS, *options]
         if os.getuid() == 0:
             self._command.append("--no-sandbox")
         self._environment = environment(desk.home, DISPLAY=desk.screen.display, **settings)

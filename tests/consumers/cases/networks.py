@@ -10,13 +10,7 @@ from support.bench import AUTH, MODULE, PIN, Bench, first_line, free_port, packa
 from support.case import case
 from support.tls import server_certificate
 
-from cases.servers import lay_down
-
-
-def common_name(bench: Bench) -> str:
-    """What the card's certificate calls its holder: a number."""
-    subject = bench.sh("openssl", "x509", "-in", bench.auth_certificate, "-noout", "-subject", "-nameopt", "RFC2253")
-    return subject.split("CN=")[1].split(",")[0].strip()
+from cases.servers import common_name, lay_down
 
 
 @case("kinit", "Kerberos (kinit, PKINIT)", "a ticket by the authentication certificate; wrong PIN; another card is refused",
