@@ -4,6 +4,7 @@ on loopback or in namespaces."""
 from __future__ import annotations
 
 import pathlib
+import time
 from collections.abc import Callable
 
 from support.bench import AUTH, MODULE, PIN, Bench, first_line, free_port, package, uri, wait_for, wait_for_port
@@ -55,6 +56,7 @@ def kinit(bench: Bench) -> None:
 
 
 HERE, THERE = "10.99.0.1", "10.99.0.2"
+BUS = "unix:path=/run/bus"
 
 
 class Wire:
@@ -170,33 +172,79 @@ def strongswan(bench: Bench) -> None:
     lay_down(bench, "me")
 
 
-@case("networkmanager", "NetworkManager (nmcli), wpa_supplicant -D wired", "the keyfile of an 802.1X connection, read by nmcli; a wired login with what it read",
-      version=lambda: first_line("nmcli", "--version"), needs=["nmcli", "/usr/sbin/wpa_supplicant", "hostapd", "ip"], mounts=True)
+class Manager:
+    """NetworkManager's daemon and wpa_supplicant at this end of the wire, on a D-Bus of their own."""
+
+    def __init__(self, bench: Bench, wire: Wire) -> None:
+        self.bench, self.wire = bench, wire
+        bench.file("nm/etc/NetworkManager.conf", "[main]\nplugins=keyfile\nno-auto-default=*\ndns=none\nhostname-mode=none\nauth-polkit=root-only\n")
+        for name in ("etc/system-connections", "lib"):
+            (bench.dir / "nm" / name).mkdir()
+        bench.sh("mount", "-t", "tmpfs", "tmpfs", "/run")
+        bench.sh("mount", "--bind", bench.dir / "nm/etc", "/etc/NetworkManager")
+        bench.sh("mount", "--bind", bench.dir / "nm/lib", "/var/lib/NetworkManager")
+        # That of this network. Where it is read-only, NetworkManager waits for no udev.
+        bench.sh(*wire.here("mount", "-t", "sysfs", "-o", "ro", "sysfs", "/sys"))
+        configuration = bench.file("bus.conf", f"""<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+            "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+            <busconfig><type>system</type><listen>{BUS}</listen><auth>EXTERNAL</auth>
+            <policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/></policy></busconfig>""")
+        self.env = {"DBUS_SYSTEM_BUS_ADDRESS": BUS}
+        bench.start("dbus-daemon", "--nofork", f"--config-file={configuration}", name="bus")
+        wait_for(pathlib.Path("/run/bus").exists, "no D-Bus")
+        self.log = bench.start(*wire.here("NetworkManager", "--debug"), env=self.env, name="NetworkManager")
+        self.start_supplicant()
+        wait_for(lambda: self.nmcli("-t", "-f", "running", "general", ok=False).strip() == "running", "NetworkManager does not start")
+
+    def start_supplicant(self) -> None:
+        """NetworkManager waits for it."""
+        self.bench.start(*self.wire.here("wpa_supplicant", "-u"), env=self.env, name="wpa_supplicant")
+
+    def nmcli(self, *words: str | pathlib.Path, ok: bool = True) -> str:
+        """What nmcli says."""
+        return self.bench.sh(*self.wire.here("nmcli", *words), env=self.env, ok=ok)
+
+    def is_up(self, pin: str, seconds: int) -> bool:
+        """Does the connection come up, when nmcli passes this PIN on?"""
+        self.nmcli("connection", "down", "card", ok=False)
+        secrets = self.bench.file("secrets", f"802-1x.identity:me\n802-1x.private-key-password:{pin}\n")
+        self.nmcli("--wait", str(seconds), "connection", "up", "card", "passwd-file", secrets, ok=False)
+        return "GENERAL.STATE:activated" in self.nmcli("-t", "-f", "general.state", "connection", "show", "card")
+
+
+@case("networkmanager", "NetworkManager", "the shipped 802.1X connection, brought up over a cable by the daemon with a PIN from nmcli; wrong PIN; card out and in",
+      version=lambda: first_line("nmcli", "--version"), mounts=True, timeout=180,
+      needs=["/usr/sbin/NetworkManager", "nmcli", "/usr/sbin/wpa_supplicant", "hostapd", "ip", "dbus-daemon"])
 def networkmanager(bench: Bench) -> None:
-    """nmcli offline, and the program that the daemon would drive: the daemon wants D-Bus."""
-    keyfile = bench.configuration("networkmanager/card.nmconnection", USER_NAME="me", CA_FILE=str(bench.auth_ca))
-    out = bench.sh("nmcli", "--offline", "connection", "modify", "connection.autoconnect", "no", stdin=keyfile.read_text())
-    for line in ("eap=tls;", f"client-cert={uri(AUTH, 'cert')}", f"private-key={uri(AUTH, 'private')}", "private-key-password-flags=1"):
-        bench.check(line in out.splitlines(), f"nmcli does not keep {line}:\n{out}")
-    wired_login(bench, dict(line.split("=", 1) for line in out.splitlines() if "=" in line))
-
-
-def wired_login(bench: Bench, value: dict[str, str]) -> None:
-    """EAP-TLS over a cable to hostapd as the switch."""
+    """hostapd is the switch."""
     certificate, key = server_certificate(bench.dir)
-    # Debian's wpa_supplicant loads modules out of /usr/lib only.
-    network = bench.file("wired.conf", "\n".join([
-        "ap_scan=0", "pkcs11_engine_path=/usr/lib/x86_64-linux-gnu/engines-3/pkcs11.so", f"pkcs11_module_path={bench.install()}",
-        "network={", "key_mgmt=IEEE8021X", "eap=TLS", "eapol_flags=0", f'identity="{value["identity"]}"',
-        f'ca_cert="{certificate}"', "engine=1", 'engine_id="pkcs11"', f'cert_id="{value["client-cert"]}"',
-        f'key_id="{value["private-key"]}"', f'pin="{PIN}"', "}", ""]))
+    bench.register_with_p11_kit()
     wire = Wire(bench)
     switch = bench.start(*wire.there("hostapd", "-dd", bench.file("switch.conf", "\n".join([
         "interface=there", "driver=wired", "ieee8021x=1", "eap_server=1", f"eap_user_file={bench.file('users', '* TLS')}", f"ca_cert={bench.auth_ca}",
         f"server_cert={certificate}", f"private_key={key}", "use_pae_group_addr=1", ""]))), name="switch")
     wait_for(lambda: "AP-ENABLED" in switch.read_text(errors="replace"), "hostapd did not start")
-    client = bench.start(*wire.here("wpa_supplicant", "-D", "wired", "-i", "here", "-c", network, "-d"), name="wpa_supplicant")
-    wait_for(lambda: "CTRL-EVENT-EAP-SUCCESS" in client.read_text(errors="replace"), "wpa_supplicant was not let in", 20)
+    manager = Manager(bench, wire)
+    keyfile = bench.configuration("networkmanager/card.nmconnection", USER_NAME="me", CA_FILE=str(certificate))
+    bench.file("nm/etc/system-connections/card.nmconnection", keyfile.read_text())
+    manager.nmcli("connection", "reload")
+    # No DHCP server stands at the other end.
+    manager.nmcli("connection", "modify", "card", "connection.autoconnect", "no", "ipv4.method", "manual", "ipv4.addresses", f"{HERE}/24", "ipv6.method", "disabled")
+    bench.check(not manager.is_up("9999", 15), "up with a wrong PIN")
+    bench.check(bench.counters()["auth_tries"] == 2 and set(bench.logins()) == {"CKR_PIN_INCORRECT"}, f"{bench.counters()} {bench.logins()}")
+    bench.check(manager.is_up(PIN, 40), f"not up: {manager.log.read_text(errors='replace')[-1500:]}")
     bench.check(f"CN={common_name(bench)}" in switch.read_text(errors="replace"), "hostapd saw another name")
+    bench.check(HERE in bench.sh(*wire.here("ip", "address", "show", "here")), "no address")
     count = bench.counters()
-    bench.check(count["auth_signatures"] >= 1 and count["sign_verifies"] == 0, f"{count}")
+    bench.check(count["auth_signatures"] == 1 and count["sign_verifies"] == 0, f"{count}")
+    # wpa_supplicant is logged in, and takes any PIN.
+    bench.check(manager.is_up("9999", 40) and len(bench.logins()) == bench.logins().index("CKR_OK") + 1, f"{bench.logins()}")
+    bench.control("remove")
+    time.sleep(1)
+    bench.check(not manager.is_up(PIN, 10), "up without a card")
+    lay_down(bench, "me")
+    # The session of libp11 ended with the card.
+    bench.stop_last()
+    manager.start_supplicant()
+    bench.check(manager.is_up(PIN, 40), f"not up again: {manager.log.read_text(errors='replace')[-1500:]}")
+    bench.check(bench.counters()["auth_signatures"] == 3, f"{bench.counters()}")
