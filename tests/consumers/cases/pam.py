@@ -1,4 +1,4 @@
-"""The computer's own login: pam_p11, pam_pkcs11 and SSSD's p11_child, by the real sudo (set-uid, without an environment) and su. Standard
+"""The computer's own login: pam_p11, pam_pkcs11 and SSSD, by the real sudo (set-uid, without an environment) and su. Standard
 library only. Everything stands in a mount namespace of the case: users, PAM's services, pcscd's socket."""
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import time
 
 from support.bench import AUTH, CONFIGURATIONS, PIN, SHIPPED_MODULE, Bench, need, package, wait_for
 from support.case import Skipped, case
+
+from cases.servers import common_name, lay_down
 
 USER, NUMBER = "holder", "61357"
 AS_USER = ["setpriv", f"--reuid={NUMBER}", f"--regid={NUMBER}", "--clear-groups", "--reset-env"]
@@ -80,12 +82,18 @@ def restore(bench: Bench) -> None:
              env={"JPKI_PKCS11_LAST_TRY": "allow"})
 
 
-def no_card(bench: Bench) -> None:
-    """Without a card the next line of PAM decides."""
+def no_card(bench: Bench, password: str = "") -> None:
+    """Without a card the next line of PAM decides: it denies, or takes the user's password."""
     bench.control("remove")
     time.sleep(1)
     said = sudo(bench, PIN)
     bench.check(not is_root(said), f"root without a card: {said}")
+    if password:
+        digest = bench.sh("openssl", "passwd", "-6", password).strip()
+        bench.file("etc/shadow", f"{USER}:{digest}:1::::::\n", 0o644)
+        bench.file("pam.d/common-auth", "auth required pam_unix.so\n", 0o644)
+        said = sudo(bench, password)
+        bench.check(is_root(said), f"no root with the password: {said}")
     bench.control("insert")
     wait_for(lambda: "powered=yes" in bench.control("verified"), "pcscd does not see the card")
 
@@ -155,7 +163,7 @@ P11_CHILD = "/usr/libexec/sssd/p11_child"
 @case("p11_child", "SSSD (p11_child)", "finds the certificate as at SSSD's login, and signs with the PIN; wrong PIN",
       version=lambda: package("sssd-common"), needs=[P11_CHILD, "pkcs11-tool"], mounts=True)
 def p11_child(bench: Bench) -> None:
-    """What sssd starts for each login; sssd itself wants a directory of users."""
+    """What sssd starts for each login."""
     machine(bench)
     bench.register_with_p11_kit()
     common = [P11_CHILD, "--ca_db", bench.auth_ca, "--verify", "no_ocsp", "--logger=stderr", "--debug-level=0"]
@@ -176,3 +184,49 @@ def p11_child(bench: Bench) -> None:
     bench.check(left == 1, f"{left} tries left")
     bench.row.did += f"; other wrong PINs in four logins leave {left} of 3 tries"
     restore(bench)
+
+
+@case("sssd", "SSSD", "sudo and PAM's login by a rule for the certificate; wrong PIN; another card; no card; the key for sshd",
+      version=lambda: package("sssd-common"), needs=["sssd", "sss_override", "sudo", "setpriv", "pamtester", "pkcs11-tool", "ssh-keygen"], mounts=True,
+      card=["--card", "me=plastic", "--card", "other=plastic"])
+def sssd(bench: Bench) -> None:
+    """Its users are those of /etc/passwd."""
+    need(SECURITY / "pam_sss.so", "libpam-sss")
+    bench.sh("mount", "-t", "tmpfs", "tmpfs", "/run")
+    stack = (CONFIGURATIONS / "sssd/sudo").read_text()
+    machine(bench, sudo=stack, login=stack)
+    bench.register_with_p11_kit()
+    for part in ("db", "mc", "pipes/private", "pubconf", "secrets"):
+        (bench.dir / "sss" / part).mkdir(parents=True)
+    bench.sh("mount", "--bind", bench.dir / "sss", "/var/lib/sss")
+    for place in ("/etc/sssd", "/var/log/sssd"):
+        bench.sh("mount", "-t", "tmpfs", "tmpfs", place)
+    settings = bench.configuration("sssd/sssd.conf", CA_FILE=str(bench.auth_ca), USER_NAME=USER, NUMBER_OF_THE_CARD=common_name(bench))
+    bench.sh("install", "-m", "600", settings, "/etc/sssd/sssd.conf")
+    start_sssd(bench)
+    three_logins(bench)
+    restore(bench)
+    # By PAM's service of the console.
+    for pin, left in (("9999", 2), (PIN, 3)):
+        said = bench.sh("pamtester", "login", USER, "authenticate", stdin=f"{pin}\n", ok=False)
+        bench.check(("successfully authenticated" in said) == (pin == PIN) and bench.counters()["auth_tries"] == left, f"{pin}: {said}\n{bench.counters()}")
+    lay_down(bench, "other")
+    said = sudo(bench, PIN)
+    bench.check(not is_root(said) and bench.counters()["auth_verifies"] == 0, f"root with another card: {said}")
+    lay_down(bench, "me")
+    no_card(bench, "the user's password")
+    # For sshd's AuthorizedKeysCommand the certificate must be the user's own.
+    certificate = base64.b64encode(ssl.PEM_cert_to_DER_cert(bench.auth_certificate.read_text())).decode()
+    bench.sh("sss_override", "user-add", USER, "--certificate", certificate)
+    bench.stop_last()
+    start_sssd(bench)
+    pem = bench.file("key.pem", bench.sh("openssl", "x509", "-in", bench.auth_certificate, "-noout", "-pubkey"))
+    key = bench.sh("ssh-keygen", "-i", "-m", "PKCS8", "-f", pem)
+    wait_for(lambda: bench.sh("sss_ssh_authorizedkeys", USER, ok=False).split() == key.split(), "SSSD does not name the card's key")
+
+
+def start_sssd(bench: Bench) -> None:
+    """With all its parts, in the foreground."""
+    log = bench.start("sssd", "--interactive", "--logger=stderr", name="sssd")
+    wait_for(lambda: USER in bench.sh("getent", "-s", "sss", "passwd", USER, ok=False) and all(
+        pathlib.Path("/var/lib/sss/pipes", part).exists() for part in ("pam", "ssh")), f"SSSD does not start: {log.read_text(errors='replace')}")
