@@ -10,7 +10,6 @@ pictures.
 
 import os
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -37,12 +36,6 @@ PREFERENCES = {
 CHOOSE = ("certificate", AUTHENTICATION, ["ok"] * 20)
 WRONG_PIN = "9999"
 NOTHING = "(?!)"  # matches no title
-P11_KIT_CLIENT = "/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so"
-# What Flatpak makes with the same program: its own processes and folders, a system to read, the network.
-BUBBLE = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--ro-bind", "/usr", "/usr",
-          "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64",
-          "--ro-bind", "/etc", "/etc", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run",
-          "--dir", "/run/user/0"]
 
 
 class FirefoxDesk(Desk):
@@ -284,50 +277,14 @@ def offer_everything(desk, browser, version, pin, password):
     return {one.fingerprint for one in site.arrivals}, pins_asked(browser)
 
 
-def in_a_sandbox(desk, rows):
-    """Firefox as Flatpak confines it: no pcscd, no module, only the socket of `p11-kit server` and p11-kit's own module."""
-    profile, sockets = desk.profile("sandbox"), desk.folder / "p11-kit"
-    sockets.mkdir()
-    add_module(profile, P11_KIT_CLIENT)
-    server = subprocess.Popen(
-        ["p11-kit", "server", "--foreground", "--name", str(sockets / "pkcs11"), "--provider", str(MODULE),
-         "pkcs11:token=JPKI%20%28User%20Authentication%20PIN%29"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for("p11-kit server", lambda: (sockets / "pkcs11").exists())
-        browser = Browser([*BUBBLE, "--bind", str(profile), str(profile), "--bind", str(sockets), "/run/user/0/p11-kit",
-                           "--setenv", "P11_KIT_SERVER_ADDRESS", "unix:path=/run/user/0/p11-kit/pkcs11", PROGRAM],
-                          profile, environment(profile), desk.folder / "sandbox.log")
-        try:
-            with rows.case("confined as by Flatpak (bubblewrap): login through the socket of p11-kit server", "1.3") as notes:
-                tokens = [token for one in modules(browser) if one[1] == P11_KIT_CLIENT for _, token in one[2] if token]
-                check(tokens == [AUTHENTICATION], f"tokens: {tokens}")
-                inside = pathlib.Path(f"/proc/{children(browser.process.pid)[-1]}/root")
-                check(not (inside / str(MODULE)[1:]).exists() and not (inside / "run/pcscd").exists(), "it is not confined")
-                asked = log_in(desk, browser, desk.site("1.3"), [PIN])
-                notes.append({"logins": len(asked)})
-                check(asked == [AUTHENTICATION], f"PIN dialogs: {asked}")
-        finally:
-            browser.quit()
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def children(parent):
-    """A process and all that it has started, oldest first."""
-    found = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [parent, *(below for child in found for below in children(int(child)))]
-
-
 def main():
     beside_a_virtual_card()
-    need("bwrap", "certutil", "modutil", "openssl", "p11-kit", "unshare", "convert", PROGRAM)
+    need("certutil", "modutil", "openssl", "unshare", "convert", PROGRAM)
     with workspace("firefox") as folder:
         desk = FirefoxDesk(folder)
         rows = Rows("Firefox ESR", version_of(PROGRAM), desk.card)
         wanted = sys.argv[1:]
-        for part in (by_policy, by_modutil, by_dialog, both_tokens, in_a_sandbox):
+        for part in (by_policy, by_modutil, by_dialog, both_tokens):
             if not wanted or part.__name__ in wanted:
                 part(desk, rows)
         desk.close()

@@ -30,8 +30,8 @@ def gather(bench: Bench, program: str, timeout: float) -> None:
 
 
 @case("firefox", "Firefox ESR",
-      "policies.json and modutil; logins, wrong PIN, card out and in, second site, PIN dialog, device manager; signature certificate never sent; confined as by Flatpak",
-      version=lambda: package("firefox-esr"), needs=[*NSS, "firefox-esr", "convert", "bwrap", "p11-kit"], timeout=420)
+      "policies.json and modutil; logins, wrong PIN, card out and in, second site, PIN dialog, device manager; signature certificate never sent",
+      version=lambda: package("firefox-esr"), needs=[*NSS, "firefox-esr", "convert"], timeout=420)
 def firefox(bench: Bench) -> None:
     """Also with both tokens shown and a server that names no CA."""
     gather(bench, "firefox.py", 400)

@@ -7,7 +7,7 @@ import pathlib
 import time
 from collections.abc import Callable
 
-from support.bench import AUTH, MODULE, PIN, Bench, first_line, free_port, package, uri, wait_for, wait_for_port
+from support.bench import MODULE, PIN, Bench, first_line, free_port, package, wait_for, wait_for_port
 from support.case import case
 from support.tls import server_certificate
 
