@@ -22,7 +22,8 @@ from support.tls import mark
 
 from cases.servers import CARDS, Server, common_name, lay_down
 
-DID = "at nginx, Apache and Caddy as shipped, one login for all three: page and log say who came; another person's card is refused"
+PLACES = "at nginx, Apache, Caddy"
+DID = "one login for the three sites as shipped; page and log say who came; another person's card is refused"
 SERVERS = ["/usr/sbin/nginx", "/usr/sbin/apache2", "caddy", "certutil", "modutil", "openssl"]
 VERSIONS = {771: "TLSv1.2", 772: "TLSv1.3"}
 
@@ -85,7 +86,7 @@ def saw_the_holder(bench: Bench, server: Server, version: str, page: str, likene
     bench.check(found and difflib.SequenceMatcher(None, name, found[1]).ratio() >= likeness, f"{server.name}'s page: {page}")
 
 
-@case("firefox-servers", "Firefox ESR", DID, version=lambda: package("firefox-esr"), needs=[*SERVERS, "firefox-esr"], card=CARDS, timeout=180)
+@case("firefox-servers", f"Firefox ESR {PLACES}", DID, version=lambda: package("firefox-esr"), needs=[*SERVERS, "firefox-esr"], card=CARDS, timeout=180)
 def firefox_visits(bench: Bench) -> None:
     """The card is changed while Firefox runs."""
     folder = bench.dir / "desk"
@@ -129,7 +130,7 @@ def firefox_is_refused(bench: Bench, browser: Browser, all_three: list[Server]) 
     bench.check(pins_asked(browser) == [AUTHENTICATION], f"PIN dialogs: {browser.dialogs()}")
 
 
-@case("chromium-servers", "Chromium", DID, version=lambda: package("chromium"), card=CARDS, timeout=400,
+@case("chromium-servers", f"Chromium {PLACES}", DID, version=lambda: package("chromium"), card=CARDS, timeout=400,
       needs=[*SERVERS, "chromium", "Xvfb", "openbox", "xdotool", "tesseract", "import", "convert"])
 def chromium_visits(bench: Bench) -> None:
     """Chromium is started again for the other card."""
@@ -153,7 +154,7 @@ def chromium_comes_in(bench: Bench, desk: ChromiumDesk, all_three: list[Server],
     try:
         for server in all_three:
             browser.open(server.url)
-            asked += browser.attend(Guests(server), [PIN])
+            asked += browser.attend(Guests(server), [PIN], seconds=120)
             saw_the_holder(bench, server, version, read(desk, "Welcome"), likeness=0.8)
         bench.check(asked == [AUTHENTICATION], f"PIN dialogs: {asked}")
         mark(bench, version, "yes")
@@ -168,7 +169,7 @@ def chromium_is_refused(bench: Bench, desk: ChromiumDesk, all_three: list[Server
         for server in all_three:
             before, signed = Guests(server).arrivals, bench.counters()["auth_signatures"]
             browser.open(server.url)
-            browser.attend(Signatures(bench), [PIN])
+            browser.attend(Signatures(bench), [PIN], seconds=120)
             read(desk, "ERR_BAD_SSL_CLIENT_AUTH_CERT" if server.name == "caddy" else "permission|nginx/")
             bench.check(Guests(server).arrivals == before, f"{server.name} let another card in")
             bench.check(bench.counters()["auth_signatures"] == signed + 1, f"{server.name}: {bench.counters()}")
