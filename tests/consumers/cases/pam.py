@@ -91,7 +91,6 @@ def no_card(bench: Bench, password: str = "") -> None:
     if password:
         digest = bench.sh("openssl", "passwd", "-6", password).strip()
         bench.file("etc/shadow", f"{USER}:{digest}:1::::::\n", 0o644)
-        bench.file("pam.d/common-auth", "auth required pam_unix.so\n", 0o644)
         said = sudo(bench, password)
         bench.check(is_root(said), f"no root with the password: {said}")
     bench.control("insert")
@@ -186,6 +185,14 @@ def p11_child(bench: Bench) -> None:
     restore(bench)
 
 
+# As Debian's pam-auth-update writes it for libpam-sss.
+DEBIAN = """auth [success=2 default=ignore] pam_unix.so nullok
+auth [success=1 default=ignore] pam_sss.so use_first_pass
+auth requisite pam_deny.so
+auth required pam_permit.so
+"""
+
+
 @case("sssd", "SSSD", "sudo and PAM's login by a rule for the certificate; wrong PIN; another card; no card; the key for sshd",
       version=lambda: package("sssd-common"), needs=["sssd", "sss_override", "sudo", "setpriv", "pamtester", "pkcs11-tool", "ssh-keygen"], mounts=True,
       card=["--card", "me=plastic", "--card", "other=plastic"])
@@ -194,7 +201,7 @@ def sssd(bench: Bench) -> None:
     need(SECURITY / "pam_sss.so", "libpam-sss")
     bench.sh("mount", "-t", "tmpfs", "tmpfs", "/run")
     stack = (CONFIGURATIONS / "sssd/sudo").read_text()
-    machine(bench, sudo=stack, login=stack)
+    machine(bench, **{"sudo": stack, "login": stack, "common-auth": DEBIAN})
     bench.register_with_p11_kit()
     for part in ("db", "mc", "pipes/private", "pubconf", "secrets"):
         (bench.dir / "sss" / part).mkdir(parents=True)
@@ -206,9 +213,9 @@ def sssd(bench: Bench) -> None:
     start_sssd(bench)
     three_logins(bench)
     restore(bench)
-    # By PAM's service of the console.
+    # By PAM's service of the console. A wrong password after a wrong PIN is not sent to the card.
     for pin, left in (("9999", 2), (PIN, 3)):
-        said = bench.sh("pamtester", "login", USER, "authenticate", stdin=f"{pin}\n", ok=False)
+        said = bench.sh("pamtester", "login", USER, "authenticate", stdin=f"{pin}\n0000\n", ok=False)
         bench.check(("successfully authenticated" in said) == (pin == PIN) and bench.counters()["auth_tries"] == left, f"{pin}: {said}\n{bench.counters()}")
     lay_down(bench, "other")
     said = sudo(bench, PIN)
