@@ -126,7 +126,7 @@ def firefox_is_refused(bench: Bench, browser: Browser, all_three: list[Server]) 
             said = browser.visit(server.url, "403 Forbidden", 20)
             bench.check(said == "403 Forbidden", f"{server.name}: {said}")
         bench.check(Guests(server).arrivals == before, f"{server.name} let another card in")
-        bench.check(bench.counters()["auth_signatures"] == signed + 1, f"{server.name}: {bench.counters()}")
+        bench.check(bench.counters()["auth_signatures"] > signed, f"{server.name} was not tried: {bench.counters()}")
     bench.check(pins_asked(browser) == [AUTHENTICATION], f"PIN dialogs: {browser.dialogs()}")
 
 
@@ -172,7 +172,7 @@ def chromium_is_refused(bench: Bench, desk: ChromiumDesk, all_three: list[Server
             browser.attend(Signatures(bench), [PIN], seconds=120)
             read(desk, "ERR_BAD_SSL_CLIENT_AUTH_CERT" if server.name == "caddy" else "permission|nginx/")
             bench.check(Guests(server).arrivals == before, f"{server.name} let another card in")
-            bench.check(bench.counters()["auth_signatures"] == signed + 1, f"{server.name}: {bench.counters()}")
+            bench.check(bench.counters()["auth_signatures"] > signed, f"{server.name} was not tried: {bench.counters()}")
     finally:
         browser.quit()
 
