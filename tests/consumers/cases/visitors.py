@@ -158,8 +158,21 @@ def chromium_comes_in(bench: Bench, desk: ChromiumDesk, all_three: list[Server],
             saw_the_holder(bench, server, version, read(desk, "Welcome"), likeness=0.8)
         bench.check(asked == [AUTHENTICATION], f"PIN dialogs: {asked}")
         mark(bench, version, "yes")
+        if version == "1.3":
+            stays_in(bench, browser, all_three[1])
     finally:
         browser.quit()
+
+
+def stays_in(bench: Bench, browser: Chromium, server: Server) -> None:
+    """Chromium resumes the TLS session when the card is gone: what the pages of the servers warn of."""
+    came, signed = len(Guests(server).arrivals), bench.counters()["auth_signatures"]
+    bench.control("remove")
+    time.sleep(2)
+    browser.open(server.url)
+    wait_for(lambda: len(Guests(server).arrivals) > came, f"{server.name} let nobody in without the card any more: say so on its page", 30)
+    bench.control("insert")
+    bench.check(bench.counters()["auth_signatures"] == signed, f"a signature: {bench.counters()}")
 
 
 def chromium_is_refused(bench: Bench, desk: ChromiumDesk, all_three: list[Server]) -> None:
