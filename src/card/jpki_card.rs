@@ -141,7 +141,14 @@ impl JpkiCard {
 
     /// Is the connection still one to this card? `None`: there is none, or it is not known.
     pub fn is_alive(&mut self) -> Option<bool> {
-        self.channel.as_mut()?.is_alive().ok()
+        match self.channel.as_mut()?.is_alive() {
+            // The service has forgotten the connection. That says nothing of the card.
+            Err(pcsc::Error::NoService(_)) => {
+                self.detach();
+                None
+            }
+            answer => answer.ok(),
+        }
     }
 
     /// Does it have a connection?
@@ -151,6 +158,7 @@ impl JpkiCard {
 
     /// Gives up a connection on which something inexplicable happened. An open card loses its power.
     pub fn detach(&mut self) {
+        self.state.keep_open = false;
         if let Some(channel) = self.channel.take() {
             channel.disconnect(match self.state.open {
                 true => Disposition::PowerDown,
@@ -289,23 +297,30 @@ impl JpkiCard {
         file: CertificateFile,
         access: Option<Access<'_>>,
     ) -> Result<Certificate, Error> {
-        let abilities = self.abilities;
-        let mut read = || {
-            self.talk(matches!(access, Some(Access::Open)), |talk| {
-                talk.select()?;
-                if let Some(access) = access {
-                    unlock(talk, file.role(), access, abilities)?;
-                }
-                talk.read_certificate(file)
-            })
-        };
-        match read() {
-            Err(Error::Pcsc(pcsc::Error::Failed(cause))) if access.is_none() => {
+        match self.read_certificate_once(file, access) {
+            Err(Error::Pcsc(pcsc::Error::Failed(cause)))
+                if access.is_none() && self.is_attached() =>
+            {
                 warn!("reading a certificate again after: {cause}");
-                read()
+                self.read_certificate_once(file, access)
             }
             other => other,
         }
+    }
+
+    fn read_certificate_once(
+        &mut self,
+        file: CertificateFile,
+        access: Option<Access<'_>>,
+    ) -> Result<Certificate, Error> {
+        let abilities = self.abilities;
+        self.talk(matches!(access, Some(Access::Open)), |talk| {
+            talk.select()?;
+            if let Some(access) = access {
+                unlock(talk, file.role(), access, abilities)?;
+            }
+            talk.read_certificate(file)
+        })
     }
 
     /// Signs once and checks the signature with the key's own certificate before anybody sees it.
@@ -421,10 +436,20 @@ impl JpkiCard {
         );
         talk.state.keep_open = harmless && (keep_open || talk.state.keep_open);
         let verified = talk.verified();
-        if talk.end() == Disposition::PowerDown
-            && let Err(error) = self.after_power_down(verified)
-        {
-            debug!("after the power-down: {error}");
+        match talk.end() {
+            Ok(Disposition::Leave) => {}
+            Ok(Disposition::PowerDown) => {
+                if let Err(error) = self.after_power_down(verified) {
+                    debug!("after the power-down: {error}");
+                }
+            }
+            // The connection shows it at the next look.
+            Err(pcsc::Error::NoCard | pcsc::Error::Removed | pcsc::Error::NoReader) => {}
+            // A transaction that could not be ended keeps other programs away until its connection ends.
+            Err(error) => {
+                debug!("end of the transaction: {error}");
+                self.detach();
+            }
         }
         result
     }
@@ -452,7 +477,7 @@ impl JpkiCard {
         } else {
             talk.state.open = false;
         }
-        talk.end();
+        talk.end()?;
         works.map(|_| ())
     }
 

@@ -207,7 +207,10 @@ impl Reader {
         if self.closed.load(Ordering::Acquire) {
             return Err(pcsc::Error::Cancelled.into());
         }
-        held.card = None;
+        // An old one that was left open: another connection would leave it so.
+        if let Some(mut card) = held.card.take() {
+            card.detach();
+        }
         // Asked before the card: if it is changed while we read, the number is the old card's, and
         // the next look at the reader throws all of it away.
         let insertion = self
@@ -435,6 +438,20 @@ impl Reader {
         match read {
             Err(Error::NotVerified) if access.is_none() => Ok(None),
             read => read,
+        }
+    }
+
+    /// Closes what `login_state = "card"` left open: by leaving the application or, where that gets no answer, by the end
+    /// of the connection, which takes the card's power.
+    pub fn leave(&self, inserted: &Arc<Insertion>) {
+        let mut held = self.held.lock();
+        let is_this = held.number == inserted.number;
+        if let Some(card) = held.card.as_mut().filter(|_| is_this) {
+            if let Err(error) = card.logout() {
+                debug!("{}: {error}", self.name);
+                card.detach();
+            }
+            inserted.note(card);
         }
     }
 

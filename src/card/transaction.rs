@@ -176,7 +176,10 @@ impl<'a> Transaction<'a> {
 
     /// Ends the transaction. A card that may be open is closed, unless the user's own setting keeps it
     /// open (`login_state = "card"`).
-    pub(super) fn end(mut self) -> Disposition {
+    ///
+    /// # Errors
+    /// Those of [`Exchange::end`]: the transaction may go on until the connection ends.
+    pub(super) fn end(mut self) -> Result<Disposition, PcscError> {
         let mut disposition = Disposition::Leave;
         if self.state.open && !self.state.keep_open && !self.close() {
             disposition = Disposition::PowerDown;
@@ -272,21 +275,17 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    fn finish(self, disposition: Disposition) -> Disposition {
+    fn finish(self, disposition: Disposition) -> Result<Disposition, PcscError> {
         if disposition == Disposition::PowerDown {
             self.state.left_selected = false;
             self.state.pins.outdate();
         }
         self.state.left_at = Some(Instant::now());
-        match self.exchange.end(disposition) {
-            Ok(()) if disposition == Disposition::PowerDown => {
-                self.state.open = self.state.closing == Closing::Impossible;
-            }
-            Ok(()) => {}
-            // Without a card or without a service nothing is open any more.
-            Err(error) => debug!("end of the transaction: {error}"),
+        self.exchange.end(disposition)?;
+        if disposition == Disposition::PowerDown {
+            self.state.open = self.state.closing == Closing::Impossible;
         }
-        disposition
+        Ok(disposition)
     }
 
     /// Selects an EF.

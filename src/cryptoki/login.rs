@@ -151,7 +151,7 @@ impl Slot {
         let result = pin
             .and_then(|pin| self.authenticate(login, inserted, pin, last_try, on_card && !needed));
         if on_card && needed && result.is_err() {
-            self.leave_card(inserted);
+            self.reader.leave(inserted);
         }
         if matches!(&result, Err(error) if error.rv() == Rv::PinLocked) {
             // PKCS#11 3.2, 4.9: this also logs the user out.
@@ -258,17 +258,9 @@ impl Slot {
         let on_card = matches!(login.key, KeyAccess::OnCard);
         self.clear(&mut login);
         if on_card {
-            self.leave_card(inserted);
+            self.reader.leave(inserted);
         }
         Ok(())
-    }
-
-    /// Closes what `login_state = "card"` left open.
-    fn leave_card(&self, inserted: &Arc<Insertion>) {
-        if let Err(error) = self.reader.with_card(inserted, card::JpkiCard::logout) {
-            // A card that cannot be reached has lost its power, or will have before long.
-            debug!("the card could not be left: {error}");
-        }
     }
 
     /// Forgets the login if it is one to a card that is no longer there. Does not wait for a
