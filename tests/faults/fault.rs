@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use cryptoki_sys::*;
-use jpki_card_simulator::{Misbehaviour, VirtualReader};
+use jpki_card_simulator::Misbehaviour;
 
+use super::common::module::pcsc::Error;
+use super::common::{Call, Failure, Fixture};
 use super::verb::Verb;
 
-/// Something that goes wrong at one APDU, or from there on.
+/// Something that goes wrong at one APDU or at one call to PC/SC, or from there on.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     /// Nothing.
@@ -16,9 +18,39 @@ pub(crate) enum Fault {
     Once(Misbehaviour),
     /// At this APDU and at all that follow.
     Always(Misbehaviour),
+    /// A call to PC/SC fails.
+    Call(Failure),
+    /// This call to PC/SC and all that follow fail.
+    Calls(Failure),
 }
 
-/// All of them.
+/// All that fail as PC/SC fails.
+pub(crate) fn failures() -> Vec<Fault> {
+    let words = || "injected".to_owned();
+    let usual = [
+        Error::Failed(words()),
+        Error::Busy,
+        Error::Stuck,
+        Error::NoService(words()),
+    ];
+    let others = [
+        Error::NotAuthorised,
+        Error::NoDescriptor,
+        Error::NoReader,
+        Error::NoCard,
+    ];
+    let removed = [Error::Removed];
+    let once = usual.iter().chain(&removed).chain(&others).cloned();
+    let lost = usual.iter().chain(&removed).cloned();
+    let calls = once.map(Failure::of).chain(lost.map(Failure::lost));
+    let always = usual.iter().cloned().map(Failure::of);
+    calls
+        .map(Fault::Call)
+        .chain(always.map(Fault::Calls))
+        .collect()
+}
+
+/// All that go wrong between reader and card.
 pub(crate) fn all() -> Vec<Fault> {
     use Misbehaviour as M;
     let answer = |status: u16| M::AnswerInstead(status.to_be_bytes().to_vec());
@@ -56,24 +88,57 @@ pub(crate) fn all() -> Vec<Fault> {
 }
 
 impl Fault {
-    /// Tells the reader.
-    pub(crate) fn plan(&self, reader: &VirtualReader, position: u64) {
+    /// Lets it happen, from 1.
+    pub(crate) fn plan(&self, fixture: &Fixture, position: usize) {
+        let reader = fixture.reader();
         match self {
             Fault::None => {}
-            Fault::Once(what) => reader.misbehave(position, what.clone()),
+            Fault::Once(what) => reader.misbehave(position as u64, what.clone()),
             Fault::Always(what) => {
                 for later in 0..100 {
-                    reader.misbehave(position + later, what.clone());
+                    reader.misbehave(position as u64 + later, what.clone());
                 }
             }
+            Fault::Call(failure) => fixture.pcsc.failures(|failures| {
+                failures.add(position - 1, 1, failure.clone());
+            }),
+            Fault::Calls(failure) => fixture.pcsc.failures(|failures| {
+                failures.add(position - 1, 100, failure.clone());
+            }),
         }
     }
 
     fn kind(&self) -> Option<&Misbehaviour> {
         match self {
-            Fault::None => None,
             Fault::Once(what) | Fault::Always(what) => Some(what),
+            Fault::None | Fault::Call(_) | Fault::Calls(_) => None,
         }
+    }
+
+    /// The answer of PC/SC.
+    pub(crate) fn error(&self) -> Option<&Error> {
+        match self {
+            Fault::Call(failure) | Fault::Calls(failure) => Some(&failure.error),
+            Fault::None | Fault::Once(_) | Fault::Always(_) => None,
+        }
+    }
+
+    /// Can this call go wrong so? The service itself refuses a user, runs out of descriptors and knows no such reader.
+    pub(crate) fn is_of(&self, call: Call) -> bool {
+        match self.error() {
+            Some(Error::NotAuthorised | Error::NoDescriptor | Error::NoReader | Error::NoCard) => {
+                matches!(call, Call::Survey | Call::Insertion | Call::Connect)
+            }
+            _ => true,
+        }
+    }
+
+    /// Is it PC/SC's word that the card is gone?
+    pub(crate) fn says_gone(&self) -> bool {
+        matches!(
+            self.error(),
+            Some(Error::Removed | Error::NoReader | Error::NoCard)
+        )
     }
 
     /// Can it look like another kind of card?
@@ -94,6 +159,18 @@ impl Fault {
         // What the verb says when nothing is wrong but the PIN.
         if verb.wrong && code == CKR_PIN_INCORRECT {
             return true;
+        }
+        if let Some(error) = self.error() {
+            return match code {
+                CKR_DEVICE_ERROR => !self.says_gone(),
+                // The second one after a search that has noticed it.
+                CKR_DEVICE_REMOVED | CKR_SESSION_HANDLE_INVALID => self.says_gone(),
+                // Over another connection nothing but its PIN proves an Android phone.
+                CKR_USER_NOT_LOGGED_IN => verb.may_end_login,
+                // A card that another program holds for itself is no present token.
+                CKR_TOKEN_NOT_PRESENT => verb.opens && (self.says_gone() || *error == Error::Busy),
+                _ => false,
+            };
         }
         match self.kind() {
             None | Some(M::Delay(_)) => false,

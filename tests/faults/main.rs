@@ -1,5 +1,5 @@
-//! Every verb that talks to the card, at every position of its APDU sequence, with every fault: the
-//! whole product, in process. What belongs here: what a fault may lead to, and what it never may.
+//! Every verb that talks to the card, at every APDU and at every call to PC/SC, with every fault: the whole product, in
+//! process. What belongs here: what a fault may lead to, and what it never may.
 //! `sick.rs` has the cards that fail again and again.
 
 #![allow(
@@ -19,7 +19,8 @@ mod verb;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN, proof};
+use common::module::pcsc::Error;
+use common::{AUTH, Call, Fixture, Mechanism, PASSWORD, PIN, READER, SIGN, proof};
 use cryptoki_sys::*;
 use fault::Fault;
 use jpki_card_simulator::{Card, Counters};
@@ -29,7 +30,7 @@ use verb::{NEW_PASSWORD, NEW_PIN, Product, Scene, Verb};
 #[derive(Debug, Default)]
 struct Figures {
     verbs: usize,
-    positions: u64,
+    positions: usize,
     faults: u64,
     apdus: u64,
     failed_calls: u64,
@@ -39,15 +40,30 @@ struct Figures {
 
 #[test]
 fn every_fault_at_every_apdu_of_every_verb() {
+    sweep(&verb::all(), &fault::all(), |verb| {
+        let (_, apdus) = undisturbed(verb);
+        assert!(apdus > 0, "{}: no APDU", verb.name);
+        vec![Call::Transmit; usize::try_from(apdus).unwrap()]
+    });
+}
+
+#[test]
+fn every_failure_at_every_call_of_every_verb() {
+    let verbs: Vec<Verb> = verb::all().into_iter().chain(verb::polls()).collect();
+    sweep(&verbs, &fault::failures(), |verb| undisturbed(verb).0);
+}
+
+/// `calls`: the calls of a verb where something can go wrong.
+fn sweep(verbs: &[Verb], faults: &[Fault], calls: impl Fn(&Verb) -> Vec<Call>) {
     let mut figures = Figures::default();
     let mut failures = Vec::new();
-    for verb in verb::all() {
-        let length = length_of(&verb);
+    for verb in verbs {
+        let calls = calls(verb);
         figures.verbs += 1;
-        figures.positions += length;
-        for position in 1..=length {
-            for fault in fault::all() {
-                let run = Run::new(&verb, position, fault);
+        figures.positions += calls.len();
+        for (position, call) in (1..).zip(&calls) {
+            for fault in faults.iter().filter(|fault| fault.is_of(*call)) {
+                let run = Run::new(verb, position, fault.clone());
                 let name = run.name();
                 // All failures at once: they tell more together.
                 let check = AssertUnwindSafe(|| run.check(&mut figures));
@@ -66,32 +82,30 @@ fn every_fault_at_every_apdu_of_every_verb() {
     assert!(figures.faults > 2000, "{figures:?}");
 }
 
-/// APDUs of a verb when nothing goes wrong; it does what it should then.
-fn length_of(verb: &Verb) -> u64 {
+/// What a verb calls and how many APDUs it sends when nothing goes wrong; it does what it should then.
+fn undisturbed(verb: &Verb) -> (Vec<Call>, u64) {
     let run = Run::new(verb, 0, Fault::None);
+    run.fixture.pcsc.failures(|failures| failures.clear());
     let (answer, apdus) = run.fixture.apdus(|| (verb.act)(&run.fixture, &run.scene));
-    let product = match answer {
-        Ok(product) => Some(product),
-        Err(code) => {
-            assert!(
-                verb.wrong && code == CKR_PIN_INCORRECT,
-                "{}: {code:#x}",
-                verb.name
-            );
-            None
-        }
-    };
-    if let Some(product) = product {
-        run.judge(&product);
+    match answer {
+        Ok(product) => run.judge(&product),
+        Err(code) => assert!(
+            verb.wrong && code == CKR_PIN_INCORRECT,
+            "{}: {code:#x}",
+            verb.name
+        ),
     }
-    assert!(apdus > 0, "{}: no APDU", verb.name);
-    apdus
+    let calls = run
+        .fixture
+        .pcsc
+        .failures(|failures| failures.calls().to_vec());
+    (calls, apdus)
 }
 
 /// One verb with one fault.
 struct Run<'a> {
     verb: &'a Verb,
-    position: u64,
+    position: usize,
     fault: Fault,
     fixture: Fixture,
     scene: Scene,
@@ -101,7 +115,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(verb: &'a Verb, position: u64, fault: Fault) -> Run<'a> {
+    fn new(verb: &'a Verb, position: usize, fault: Fault) -> Run<'a> {
         let fixture = Fixture::configured(verb.profile, verb.configure);
         let scene = (verb.prepare)(&fixture);
         let before = fixture.counters();
@@ -117,19 +131,31 @@ impl<'a> Run<'a> {
     }
 
     fn name(&self) -> String {
-        format!(
-            "{}, APDU {}, {:?}",
-            self.verb.name, self.position, self.fault
-        )
+        let Run {
+            verb,
+            position,
+            fault,
+            ..
+        } = self;
+        let of = match fault.error() {
+            Some(_) => "call",
+            None => "APDU",
+        };
+        format!("{}, {of} {position}, {fault:?}", verb.name)
     }
 
     fn check(self, figures: &mut Figures) {
         let reader = self.fixture.reader();
-        self.fault.plan(&reader, self.position);
+        let pcsc = &self.fixture.pcsc;
+        let was_logged_in = self.is_logged_in();
+        pcsc.failures(|failures| failures.clear());
+        self.fault.plan(&self.fixture, self.position);
         let (answer, apdus) = self
             .fixture
             .apdus(|| (self.verb.act)(&self.fixture, &self.scene));
+        let calls = pcsc.failures(|failures| failures.calls().to_vec());
         reader.behave();
+        pcsc.failures(|failures| failures.clear());
         figures.faults += 1;
         figures.apdus += apdus;
         figures.failed_calls += u64::from(answer.is_err());
@@ -143,16 +169,54 @@ impl<'a> Run<'a> {
             ),
         }
         assert!(apdus < 60, "{}: {apdus} APDUs", self.name());
+        self.check_repeated(&answer, &calls);
         self.check_counters();
-        self.check_closed();
+        // While nothing at all gets through, it waits for the next call; and what PC/SC says is gone is not closed.
+        let reachable = !matches!(self.fault, Fault::Calls(_)) && !self.fault.says_gone();
+        if reachable {
+            self.check_closed();
+        }
+        assert!(!pcsc.is_held(READER), "{}: transaction held", self.name());
+        self.check_session(was_logged_in);
         if reader.inserted().is_none() {
             self.fixture.put_back();
         }
         reader.reset_log();
         self.recover(figures);
-        self.check_closed();
+        if !self.verb.login_opens {
+            self.check_closed();
+        }
         self.check_nothing_refused();
         assert_eq!(self.tries(), (3, 5), "{}: after recovery", self.name());
+    }
+
+    fn is_logged_in(&self) -> bool {
+        self.fixture.state(self.scene.session) == Ok(CKS_RW_USER_FUNCTIONS)
+    }
+
+    /// A read is made again after a failure that passes: the program does not notice it.
+    fn check_repeated(&self, answer: &Result<Product, CK_RV>, calls: &[Call]) {
+        if self.verb.reads
+            && matches!(&self.fault, Fault::Call(failure) if matches!(failure.error, Error::Failed(_)))
+            && calls.get(self.position - 1) == Some(&Call::Transmit)
+        {
+            assert!(answer.is_ok(), "{}: not read again", self.name());
+        }
+    }
+
+    /// A session ends only when the card is gone, and its login with it or where nothing proves the card to be the same.
+    fn check_session(&self, was_logged_in: bool) {
+        if self.fault.error().is_none() || self.fault.says_gone() || self.verb.opens {
+            return;
+        }
+        let state = self.fixture.state(self.scene.session);
+        assert!(state.is_ok(), "{}: the session has ended", self.name());
+        let stays = was_logged_in && !self.verb.may_end_login;
+        assert!(
+            !stays || self.is_logged_in(),
+            "{}: the login has ended",
+            self.name()
+        );
     }
 
     /// What came out is the card's.
@@ -166,6 +230,10 @@ impl<'a> Run<'a> {
                     _ => credentials.sign_ca,
                 };
                 assert!(*value == expected, "{}: another certificate", self.name());
+            }
+            Product::Own(value) => {
+                let own = credentials.sign.unwrap().certificate;
+                assert!(*value == own, "{}: another certificate", self.name());
             }
             Product::Signature(mechanism, signature) => {
                 let identity = match self.verb.slot {
@@ -262,9 +330,10 @@ impl<'a> Run<'a> {
                         Ok(opened) => session = opened,
                         // A first SELECT that was answered as by another kind of card is believed
                         // until the card is taken out.
-                        Err(CKR_TOKEN_NOT_RECOGNIZED) if self.fault.denies() => {
-                            self.fixture.take_out();
-                            self.fixture.put_back();
+                        Err(CKR_TOKEN_NOT_RECOGNIZED) if self.fault.denies() => self.put_in_anew(),
+                        // A card that was waited for in vain is left alone for a while.
+                        Err(CKR_TOKEN_NOT_PRESENT) if self.fault.error() == Some(&Error::Busy) => {
+                            self.put_in_anew();
                         }
                         Err(code) => panic!("{}: C_OpenSession {code:#x}", self.name()),
                     }
@@ -272,6 +341,11 @@ impl<'a> Run<'a> {
                 Err(code) => panic!("{}: the next call: {code:#x}", self.name()),
             }
         }
+    }
+
+    fn put_in_anew(&self) {
+        self.fixture.take_out();
+        self.fixture.put_back();
     }
 
     fn use_key(&self, session: CK_SESSION_HANDLE) -> Result<Vec<u8>, CK_RV> {

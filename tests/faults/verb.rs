@@ -5,7 +5,8 @@ use crate::common::config::{Config, LoginState};
 use cryptoki_sys::*;
 
 use super::common::caller::Answer;
-use super::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN, Template, proof};
+use super::common::module::pcsc::Error;
+use super::common::{AUTH, Failure, Fixture, Mechanism, PASSWORD, PIN, SIGN, Template, proof};
 
 /// What a PIN is changed to.
 pub(crate) const NEW_PIN: &[u8] = b"9876";
@@ -15,6 +16,9 @@ pub(crate) const NEW_PASSWORD: &[u8] = b"NEW00PASS";
 pub(crate) const SELECT_JPKI: [u8; 15] = [
     0x00, 0xA4, 0x04, 0x0C, 0x0A, 0xD3, 0x92, 0xF0, 0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01,
 ];
+
+/// READ BINARY of the signature certificate's first block, by its short identifier.
+const READ_SIGNATURE_CERTIFICATE: [u8; 4] = [0x00, 0xB0, 0x81, 0x00];
 
 /// One of them.
 pub(crate) struct Verb {
@@ -26,12 +30,18 @@ pub(crate) struct Verb {
     pub(crate) act: fn(&Fixture, &Scene) -> Answer<Product>,
     /// It opens the card: there is no session yet.
     pub(crate) opens: bool,
+    /// It only reads what the card shows without a PIN.
+    pub(crate) reads: bool,
+    /// It ends the login, or cannot keep it through every failure.
+    pub(crate) may_end_login: bool,
     /// It sends a wrong PIN.
     pub(crate) wrong: bool,
     /// It changes the PIN.
     pub(crate) changes: bool,
     /// The user wants the card left open.
     pub(crate) stays_open: bool,
+    /// Each login leaves it open.
+    pub(crate) login_opens: bool,
     /// VERIFYs with data that it makes.
     pub(crate) verifies: u64,
     /// Signatures that it makes.
@@ -49,6 +59,8 @@ pub(crate) enum Product {
     Nothing,
     /// The authority of this slot's certificate.
     Certificate(CK_SLOT_ID, Vec<u8>),
+    /// The certificate of the signature key.
+    Own(Vec<u8>),
     /// By this mechanism, of the data that [`proof::data_for`] has for it.
     Signature(CK_MECHANISM_TYPE, Vec<u8>),
     PinChanged,
@@ -67,6 +79,51 @@ pub(crate) fn all() -> Vec<Verb> {
     all
 }
 
+/// What a program asks again and again. It costs no APDU.
+pub(crate) fn polls() -> Vec<Verb> {
+    let poll = Verb {
+        prepare: |fixture| logged_in(fixture, AUTH),
+        ..USUAL
+    };
+    vec![
+        Verb {
+            name: "C_GetSlotList",
+            act: |fixture, _| done(fixture.slot_list(true).map(|_| ())),
+            ..poll
+        },
+        Verb {
+            name: "C_GetSlotInfo",
+            act: |fixture, _| done(fixture.slot_info(AUTH).map(|_| ())),
+            ..poll
+        },
+        Verb {
+            name: "C_GetTokenInfo",
+            act: |fixture, _| done(fixture.token_info(AUTH).map(|_| ())),
+            ..poll
+        },
+        Verb {
+            name: "C_GetSessionInfo",
+            act: |fixture, scene| done(fixture.state(scene.session).map(|_| ())),
+            ..poll
+        },
+        Verb {
+            name: "C_FindObjects",
+            act: |fixture, scene| {
+                let found = fixture.find(scene.session, &Template::class(CKO_PRIVATE_KEY))?;
+                assert!(found.contains(&scene.key), "the key is not found");
+                Ok(Product::Nothing)
+            },
+            ..poll
+        },
+        Verb {
+            name: "C_Logout",
+            act: |fixture, scene| done(fixture.logout(scene.session)),
+            may_end_login: true,
+            ..poll
+        },
+    ]
+}
+
 const USUAL: Verb = Verb {
     name: "",
     profile: "plastic",
@@ -75,9 +132,12 @@ const USUAL: Verb = Verb {
     prepare: |fixture| session(fixture, AUTH),
     act: |_, _| Ok(Product::Nothing),
     opens: false,
+    reads: false,
+    may_end_login: false,
     wrong: false,
     changes: false,
     stays_open: false,
+    login_opens: false,
     verifies: 0,
     signatures: 0,
 };
@@ -110,9 +170,17 @@ fn sign(fixture: &Fixture, scene: &Scene, kind: CK_MECHANISM_TYPE) -> Answer<Pro
 
 fn authority(fixture: &Fixture, scene: &Scene, slot: CK_SLOT_ID, id: u8) -> Answer<Product> {
     let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[id]);
-    let object = fixture.find_one(scene.session, &template);
-    let value = fixture.attribute(scene.session, object, CKA_VALUE)?;
+    let value = value_of(fixture, scene, &template)?;
     Ok(Product::Certificate(slot, value))
+}
+
+/// The value of the only object that fits. One that could not be read is not found.
+fn value_of(fixture: &Fixture, scene: &Scene, template: &Template) -> Answer<Vec<u8>> {
+    let found = fixture.find(scene.session, template)?;
+    let [object] = found[..] else {
+        return Err(CKR_DEVICE_ERROR);
+    };
+    fixture.attribute(scene.session, object, CKA_VALUE)
 }
 
 fn opening() -> Vec<Verb> {
@@ -122,6 +190,7 @@ fn opening() -> Vec<Verb> {
             prepare: nothing,
             act: |fixture, _| done(fixture.token_info(AUTH).map(|_| ())),
             opens: true,
+            reads: true,
             ..USUAL
         },
         Verb {
@@ -130,6 +199,7 @@ fn opening() -> Vec<Verb> {
             prepare: nothing,
             act: |fixture, _| done(fixture.open_session(SIGN, true).map(|_| ())),
             opens: true,
+            reads: true,
             ..USUAL
         },
     ]
@@ -140,6 +210,7 @@ fn reading() -> Vec<Verb> {
         Verb {
             name: "CKA_VALUE of the auth CA",
             act: |fixture, scene| authority(fixture, scene, AUTH, 3),
+            reads: true,
             ..USUAL
         },
         Verb {
@@ -147,6 +218,31 @@ fn reading() -> Vec<Verb> {
             slot: SIGN,
             prepare: |fixture| session(fixture, SIGN),
             act: |fixture, scene| authority(fixture, scene, SIGN, 4),
+            reads: true,
+            ..USUAL
+        },
+        Verb {
+            name: "CKA_VALUE behind the password",
+            slot: SIGN,
+            prepare: |fixture| {
+                let session = fixture.open(SIGN);
+                // The login is good, and the certificate that comes with it is lost.
+                let failure = Failure::of(Error::Failed("injected".to_owned()));
+                fixture.pcsc.failures(|failures| {
+                    failures.add_command(&READ_SIGNATURE_CERTIFICATE, failure)
+                });
+                fixture.login(session, CKU_USER, PASSWORD).unwrap();
+                let scene = Scene { session, key: 0 };
+                // A leaf alone proves nothing of a torn one.
+                authority(fixture, &scene, SIGN, 4).unwrap();
+                scene
+            },
+            act: |fixture, scene| {
+                let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[2]);
+                let value = value_of(fixture, scene, &template)?;
+                Ok(Product::Own(value))
+            },
+            verifies: 1,
             ..USUAL
         },
         Verb {
@@ -268,6 +364,7 @@ fn signatures() -> Vec<Verb> {
                 let product = sign(fixture, scene, CKM_SHA256_RSA_PKCS)?;
                 fixture.logout(scene.session).map(|()| product)
             },
+            may_end_login: true,
             ..auth
         },
     ]
@@ -276,6 +373,8 @@ fn signatures() -> Vec<Verb> {
 fn pins() -> Vec<Verb> {
     let auth = Verb {
         prepare: |fixture| logged_in(fixture, AUTH),
+        // A change without a clear end does.
+        may_end_login: true,
         changes: true,
         verifies: 1,
         ..USUAL
@@ -313,7 +412,10 @@ fn pins() -> Vec<Verb> {
 fn left_open() -> Vec<Verb> {
     let open = Verb {
         configure: |config| config.login_state = LoginState::Card,
+        login_opens: true,
         prepare: |fixture| logged_in(fixture, AUTH),
+        // A card that is reset has forgotten it.
+        may_end_login: true,
         ..USUAL
     };
     vec![
@@ -334,14 +436,7 @@ fn left_open() -> Vec<Verb> {
         },
         Verb {
             name: "login_state = card: C_Logout",
-            act: |fixture, scene| {
-                let answer = done(fixture.logout(scene.session));
-                if fixture.reader().inserted().is_some() {
-                    assert!(!fixture.is_open(), "open after C_Logout");
-                }
-                answer
-            },
-            stays_open: true,
+            act: |fixture, scene| done(fixture.logout(scene.session)),
             ..open
         },
     ]
@@ -362,6 +457,7 @@ fn other_cards() -> Vec<Verb> {
             prepare: nothing,
             act: |fixture, _| done(fixture.token_info(AUTH).map(|_| ())),
             opens: true,
+            reads: true,
             ..phone
         },
         Verb {
@@ -373,6 +469,8 @@ fn other_cards() -> Vec<Verb> {
         Verb {
             name: "Android: signature",
             prepare: |fixture| logged_in(fixture, AUTH),
+            // After a reset nothing but a PIN proves it.
+            may_end_login: true,
             act: |fixture, scene| sign(fixture, scene, CKM_SHA256_RSA_PKCS),
             verifies: 1,
             signatures: 1,
@@ -383,6 +481,7 @@ fn other_cards() -> Vec<Verb> {
             prepare: nothing,
             act: |fixture, _| done(fixture.token_info(AUTH).map(|_| ())),
             opens: true,
+            reads: true,
             ..long
         },
         Verb {

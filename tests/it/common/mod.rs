@@ -33,6 +33,7 @@ pub mod standard;
 pub mod words;
 
 pub use caller::Caller;
+pub use fake_pcsc::failures::{Call, Failure};
 pub use fake_pcsc::{FakePcsc, Service};
 pub use fixture::{AUTH, Fixture, READER, SIGN, card, reader_with};
 pub use module::config;
