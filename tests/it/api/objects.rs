@@ -265,6 +265,25 @@ fn private_handles_are_invalid_after_logout() {
 }
 
 #[test]
+fn search_begun_before_the_logout_finds_no_private_object() {
+    let fixture = Fixture::plastic();
+    for slot in [AUTH, SIGN] {
+        let session = fixture.logged_in(slot);
+        let other = fixture.open(slot);
+        for searching in [session, other] {
+            fixture
+                .find_init(searching, &Template::class(CKO_PRIVATE_KEY))
+                .unwrap();
+        }
+        fixture.logout(session).unwrap();
+        for searching in [session, other] {
+            let found = fixture.find_next(searching, 10);
+            assert_eq!(found, Err(CKR_OPERATION_NOT_INITIALIZED), "slot {slot}");
+        }
+    }
+}
+
+#[test]
 fn objects_are_found_in_portions() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);

@@ -8,6 +8,7 @@ use crate::common::fixture::READER;
 use crate::common::{AUTH, Caller, FakePcsc, Fixture, PASSWORD, PIN, SIGN, Template, reader_with};
 use cryptoki_sys::*;
 use jpki_card_simulator::VirtualReader;
+use sha2::{Digest, Sha256};
 
 fn text(field: &[u8]) -> String {
     String::from_utf8(field.to_vec())
@@ -259,13 +260,21 @@ fn token_info_of_each_kind_of_card() {
 }
 
 #[test]
-fn serial_number_depends_on_the_key_only() {
-    let before = Fixture::plastic().token_info(AUTH).unwrap().serialNumber;
+fn serial_number_is_the_start_of_the_public_keys_hash() {
     let fixture = Fixture::plastic();
-    assert_eq!(fixture.token_info(AUTH).unwrap().serialNumber, before);
-    fixture.take_out();
-    fixture.put_back();
-    assert_eq!(fixture.token_info(SIGN).unwrap().serialNumber, before);
+    let session = fixture.open(AUTH);
+    let key = fixture.public_key(session);
+    let info = fixture
+        .attribute(session, key, CKA_PUBLIC_KEY_INFO)
+        .unwrap();
+    let hash = Sha256::digest(info);
+    let expected: String = hash[..8].iter().map(|byte| format!("{byte:02X}")).collect();
+    for slot in [AUTH, SIGN] {
+        assert_eq!(
+            text(&fixture.token_info(slot).unwrap().serialNumber),
+            expected
+        );
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! programs work with which setting.
 
 use crate::common::config::{AlwaysAuthenticate, LoginState};
-use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN};
+use crate::common::module::pcsc::Error;
+use crate::common::{AUTH, Failure, Fixture, Mechanism, PASSWORD, PIN, SIGN};
 use cryptoki_sys::*;
 
 /// A way to end an operation that was logged in to without signing.
@@ -133,6 +134,23 @@ fn context_login_is_for_one_session() {
         fixture.sign_once(third, &usual(), key, b"data"),
         Err(CKR_USER_NOT_LOGGED_IN)
     );
+}
+
+#[test]
+fn failed_signature_uses_up_the_free_one() {
+    let fixture = Fixture::plastic();
+    let session = fixture.logged_in(SIGN);
+    let key = fixture.private_key(session);
+    let failure = Failure::of(Error::Failed("injected".to_owned()));
+    fixture
+        .pcsc
+        .failures(|failures| failures.add_command(&[0x80, 0x2A], failure));
+    assert_eq!(fixture.signature(session), Err(CKR_DEVICE_ERROR));
+    let before = fixture.counters();
+    assert_eq!(fixture.signature(session), Err(CKR_USER_NOT_LOGGED_IN));
+    assert_eq!(fixture.counters(), before);
+    begin(&fixture, session, key);
+    assert!(fixture.sign(session, b"data").is_ok());
 }
 
 #[test]

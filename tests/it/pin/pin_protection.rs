@@ -1,10 +1,14 @@
 //! Which PINs reach the card, by the card's own counters. docs/login.md has the same as a table.
 
 use crate::common::config::LastTry;
-use crate::common::{AUTH, Fixture, PASSWORD, PIN, SIGN, card};
+use crate::common::module::pcsc::Error;
+use crate::common::{AUTH, Failure, Fixture, PASSWORD, PIN, SIGN, card};
 use cryptoki_sys::*;
 
 use super::{no_passwords, no_pins};
+
+/// VERIFY with an authentication PIN.
+const VERIFY: &[u8] = &[0x00, 0x20, 0x00, 0x98, 0x04];
 
 /// VERIFYs with a PIN so far, both keys.
 fn verifies(fixture: &Fixture) -> u64 {
@@ -217,6 +221,27 @@ fn pin_flags_are_current_and_send_no_apdu() {
         assert_eq!((seen, sent), (expected, 0), "after {pin:?}");
         assert_eq!(flags(&fixture, SIGN), 0, "after {pin:?}");
         let _ = fixture.logout(auth);
+    }
+}
+
+#[test]
+fn flags_are_asked_for_after_a_login_without_an_answer() {
+    let error = Error::Failed("injected".to_owned());
+    for (failure, tries, shown) in [
+        (Failure::of(error.clone()), 3, 0),
+        (Failure::lost(error), 2, CKF_USER_PIN_COUNT_LOW),
+    ] {
+        let fixture = Fixture::plastic();
+        let session = fixture.open(AUTH);
+        fixture
+            .pcsc
+            .failures(|failures| failures.add_command(VERIFY, failure));
+        assert_eq!(
+            fixture.login(session, CKU_USER, b"9999"),
+            Err(CKR_DEVICE_ERROR)
+        );
+        assert_eq!(fixture.tries().0, tries);
+        assert_eq!(flags(&fixture, AUTH), shown);
     }
 }
 
