@@ -130,6 +130,22 @@ fn a_file_that_is_not_understood_is_left_alone() {
     assert_eq!(doctor.home.tree(), before);
 }
 
+/// People keep such files elsewhere, under version control.
+#[test]
+fn symbolic_link_stays_one() {
+    let doctor = furnished();
+    let list = doctor.home.path().join(PROFILE).join("pkcs11.txt");
+    let kept = "dotfiles/pkcs11.txt";
+    doctor.home.write(kept, LIST);
+    std::fs::remove_file(&list).unwrap();
+    symlink(doctor.home.path().join(kept), &list).unwrap();
+    for (verb, changed) in [("register", true), ("unregister", false)] {
+        assert_eq!(doctor.text(&[verb, "firefox"]).1, 0);
+        assert!(list.is_symlink(), "{verb}");
+        assert_eq!(doctor.home.read(kept) != LIST, changed, "{verb}");
+    }
+}
+
 #[test]
 fn all_users_of_a_system_under_a_folder() {
     let doctor = Doctor::new(None);
