@@ -26,6 +26,9 @@ const BUSY_PATIENCE: Duration = Duration::from_millis(1500);
 /// Between two attempts meanwhile.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often an open card is tried to be closed.
+const CLOSING_ATTEMPTS: u32 = 2;
+
 /// A reader, by its name, for the whole life of the module.
 pub struct Reader {
     name: String,
@@ -442,17 +445,21 @@ impl Reader {
     }
 
     /// Closes what `login_state = "card"` left open: by leaving the application or, where that gets no answer, by the end
-    /// of the connection, which takes the card's power.
+    /// of the connection, which takes the card's power; where that may not have come through, over another one.
     pub fn leave(&self, inserted: &Arc<Insertion>) {
         let mut held = self.held.lock();
         let is_this = held.number == inserted.number;
-        if let Some(card) = held.card.as_mut().filter(|_| is_this) {
-            if let Err(error) = card.logout() {
-                debug!("{}: {error}", self.name);
-                card.detach();
-            }
-            inserted.note(card);
+        let Some(card) = held.card.as_mut().filter(|_| is_this) else {
+            return;
+        };
+        for _ in 0..CLOSING_ATTEMPTS {
+            let Err(error) = self.attach(card, false).and_then(|()| card.logout()) else {
+                break;
+            };
+            debug!("{}: {error}", self.name);
+            card.detach();
         }
+        inserted.note(card);
     }
 
     /// `C_Finalize` has begun: from now on nothing is sent to the card but what closes it.

@@ -168,7 +168,9 @@ impl Fault {
                 // Over another connection nothing but its PIN proves an Android phone.
                 CKR_USER_NOT_LOGGED_IN => verb.may_end_login,
                 // A card that another program holds for itself is no present token.
-                CKR_TOKEN_NOT_PRESENT => verb.opens && (self.says_gone() || *error == Error::Busy),
+                CKR_TOKEN_NOT_PRESENT => {
+                    verb.by_slot && (self.says_gone() || *error == Error::Busy)
+                }
                 _ => false,
             };
         }

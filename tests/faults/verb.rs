@@ -30,6 +30,8 @@ pub(crate) struct Verb {
     pub(crate) act: fn(&Fixture, &Scene) -> Answer<Product>,
     /// It opens the card: there is no session yet.
     pub(crate) opens: bool,
+    /// It names a slot and not a session.
+    pub(crate) by_slot: bool,
     /// It only reads what the card shows without a PIN.
     pub(crate) reads: bool,
     /// It ends the login, or cannot keep it through every failure.
@@ -88,7 +90,11 @@ pub(crate) fn polls() -> Vec<Verb> {
     vec![
         Verb {
             name: "C_GetSlotList",
-            act: |fixture, _| done(fixture.slot_list(true).map(|_| ())),
+            act: |fixture, _| match fixture.slot_list(true) {
+                // The reader has answered the second question only.
+                Err(CKR_BUFFER_TOO_SMALL) => Ok(Product::Nothing),
+                slots => done(slots.map(|_| ())),
+            },
             ..poll
         },
         Verb {
@@ -99,6 +105,7 @@ pub(crate) fn polls() -> Vec<Verb> {
         Verb {
             name: "C_GetTokenInfo",
             act: |fixture, _| done(fixture.token_info(AUTH).map(|_| ())),
+            by_slot: true,
             ..poll
         },
         Verb {
@@ -132,6 +139,7 @@ const USUAL: Verb = Verb {
     prepare: |fixture| session(fixture, AUTH),
     act: |_, _| Ok(Product::Nothing),
     opens: false,
+    by_slot: false,
     reads: false,
     may_end_login: false,
     wrong: false,
@@ -190,6 +198,7 @@ fn opening() -> Vec<Verb> {
             prepare: nothing,
             act: |fixture, _| done(fixture.token_info(AUTH).map(|_| ())),
             opens: true,
+            by_slot: true,
             reads: true,
             ..USUAL
         },
@@ -199,6 +208,7 @@ fn opening() -> Vec<Verb> {
             prepare: nothing,
             act: |fixture, _| done(fixture.open_session(SIGN, true).map(|_| ())),
             opens: true,
+            by_slot: true,
             reads: true,
             ..USUAL
         },
@@ -457,6 +467,7 @@ fn other_cards() -> Vec<Verb> {
             prepare: nothing,
             act: |fixture, _| done(fixture.token_info(AUTH).map(|_| ())),
             opens: true,
+            by_slot: true,
             reads: true,
             ..phone
         },
@@ -481,6 +492,7 @@ fn other_cards() -> Vec<Verb> {
             prepare: nothing,
             act: |fixture, _| done(fixture.token_info(AUTH).map(|_| ())),
             opens: true,
+            by_slot: true,
             reads: true,
             ..long
         },
