@@ -1,6 +1,8 @@
 //! The log, on stderr or in a file, off but for warnings that somebody must act on. `env_logger` reads its filters.
 
 use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use env_logger::Builder;
@@ -9,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::config::{Config, Diagnostic};
 use crate::messages::Message;
-use crate::platform::{standard_error, without_waiting, write_quietly};
+use crate::platform::{file_identity, standard_error, without_waiting, write_quietly};
 use crate::vendor::VERSION_TEXT;
 
 /// Starts the log, the first time in a process, and says what is wrong with the configuration.
@@ -18,9 +20,7 @@ use crate::vendor::VERSION_TEXT;
 pub fn start(config: &Config, complaints: &[Diagnostic]) {
     let language = config.spoken_language();
     let file = config.log_file.as_ref().map(|path| {
-        let mut options = OpenOptions::new();
-        let opened = without_waiting(options.create(true).append(true)).open(path);
-        opened.map_err(|error| Message::LogFileNotWritable {
+        LogFile::open(path).map_err(|error| Message::LogFileNotWritable {
             path: path.clone(),
             reason: error.to_string(),
         })
@@ -94,7 +94,40 @@ const PAUSE: Duration = Duration::from_secs(60);
 struct Lines {
     filter: env_logger::Logger,
     /// `None`: stderr.
-    file: Option<File>,
+    file: Option<LogFile>,
+}
+
+struct LogFile {
+    /// Absolute: a daemon changes its folder.
+    path: PathBuf,
+    file: File,
+    identity: Option<(u64, u64)>,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> io::Result<LogFile> {
+        let path = std::path::absolute(path)?;
+        let file = open(&path)?;
+        Ok(LogFile {
+            identity: file_identity(&file),
+            path,
+            file,
+        })
+    }
+
+    /// Where the host has closed it, it is opened for this line: what stands under its number now is the host's own.
+    fn write(&self, line: &[u8]) {
+        if file_identity(&self.file) == self.identity {
+            write_quietly(&self.file, line);
+        } else if let Ok(file) = open(&self.path) {
+            write_quietly(&file, line);
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    without_waiting(options.create(true).append(true)).open(path)
 }
 
 impl Log for Lines {
@@ -114,7 +147,7 @@ impl Log for Lines {
         );
         // A line that cannot be written has nobody to complain to.
         match &self.file {
-            Some(file) => write_quietly(file, line.as_bytes()),
+            Some(file) => file.write(line.as_bytes()),
             // `std::io::stderr` has a lock of the whole process.
             None => {
                 if let Some(stream) = standard_error() {

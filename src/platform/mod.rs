@@ -5,10 +5,9 @@
 #[cfg_attr(windows, path = "windows/mod.rs")]
 mod system;
 
-#[cfg(all(test, unix))]
-pub(crate) use system::secure_in;
 pub(crate) use system::{
-    GuardedRead, LockedPage, NoCancellation, NotInherited, Subprocess, has_no_descriptor_left,
-    is_privileged, not_inherited, process_identity, standard_error, stay_loaded, system_locale,
-    system_settings, terminal_name, user_settings, without_waiting, write_quietly,
+    GuardedRead, LockedPage, NoCancellation, NotInherited, Subprocess, file_identity,
+    has_no_descriptor_left, is_privileged, not_inherited, process_identity, standard_error,
+    stay_loaded, system_locale, system_settings, terminal_name, user_settings, without_waiting,
+    write_quietly,
 };

@@ -93,20 +93,3 @@ fn a_privileged_process_takes_nothing_from_its_caller() {
     assert_eq!(privileged.parameters.as_deref(), Some("pss=off"));
     assert_eq!(privileged.program, "p");
 }
-
-#[test]
-fn the_kernels_word_is_read() {
-    use crate::platform::secure_in;
-    let vector = |pairs: &[(usize, usize)]| -> Vec<u8> {
-        let words = pairs.iter().flat_map(|(kind, value)| [*kind, *value]);
-        words.flat_map(usize::to_ne_bytes).collect()
-    };
-    assert_eq!(
-        secure_in(&vector(&[(6, 4096), (23, 0), (0, 0)])),
-        Some(false)
-    );
-    assert_eq!(secure_in(&vector(&[(6, 23), (23, 1), (0, 0)])), Some(true));
-    assert_eq!(secure_in(&vector(&[(6, 23)])), None);
-    assert_eq!(secure_in(&vector(&[(23, 1)])[..12]), None);
-    assert_eq!(secure_in(&[]), None);
-}

@@ -23,7 +23,7 @@ pub(super) struct Client {
     /// `None` only while it is dropped.
     context: Option<Context>,
     /// With the socket, a forked child would keep a transaction that its parent's death has to end.
-    _not_inherited: Option<NotInherited>,
+    not_inherited: Option<NotInherited>,
 }
 
 impl Client {
@@ -44,18 +44,30 @@ impl Client {
         })?;
         Ok(Client {
             context: Some(context),
-            _not_inherited: not_inherited,
+            not_inherited,
         })
     }
 
     pub(super) fn context(&self) -> Result<&Context, pcsc::Error> {
-        self.context.as_ref().ok_or(pcsc::Error::InvalidHandle)
+        let open = self.context.as_ref().filter(|_| !self.was_closed());
+        open.ok_or(pcsc::Error::InvalidHandle)
+    }
+
+    /// Has the host closed the socket? What stands under its number now is the host's own, and libpcsclite would write to
+    /// it, or close it: it is not called any more for this context.
+    pub(super) fn was_closed(&self) -> bool {
+        self.not_inherited
+            .as_ref()
+            .is_some_and(|socket| !socket.is_open())
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
         let _alone = CONTEXTS.lock();
-        self.context = None;
+        let context = self.context.take();
+        if self.was_closed() {
+            std::mem::forget(context);
+        }
     }
 }

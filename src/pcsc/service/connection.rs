@@ -24,21 +24,31 @@ pub(super) struct Connection {
     /// `None` once it was ended.
     card: Option<Card>,
     /// Dropped after the card.
-    _client: Client,
+    client: Client,
 }
 
 impl Connection {
     pub(super) fn new(card: Card, client: Client) -> Connection {
         Connection {
             card: Some(card),
-            _client: client,
+            client,
         }
+    }
+
+    fn card(&mut self) -> Result<&mut Card, Error> {
+        if self.client.was_closed() {
+            return Err(pcsc::Error::InvalidHandle.into());
+        }
+        self.card.as_mut().ok_or(Error::Removed)
     }
 
     fn end(&mut self, disposition: Disposition) {
         let Some(mut card) = self.card.take() else {
             return;
         };
+        if self.client.was_closed() {
+            return std::mem::forget(card);
+        }
         if disposition == Disposition::PowerDown
             && let Ok(transaction) = card.transaction()
         {
@@ -60,7 +70,7 @@ impl Drop for Connection {
 
 impl Channel for Connection {
     fn begin(&mut self, _: Duration) -> Result<Box<dyn Exchange + '_>, Error> {
-        let mut card = self.card.as_mut().ok_or(Error::Removed)?;
+        let mut card = self.card()?;
         let mut was_reset = false;
         // Another program may reset the card again between our reconnect and our transaction. More
         // than twice in a row is a fault.
@@ -86,8 +96,7 @@ impl Channel for Connection {
     }
 
     fn is_alive(&mut self) -> Result<bool, Error> {
-        let card = self.card.as_ref().ok_or(Error::Removed)?;
-        match card.status2_owned() {
+        match self.card()?.status2_owned() {
             // A reset is no removal.
             Ok(_) | Err(pcsc::Error::ResetCard | pcsc::Error::UnpoweredCard) => Ok(true),
             Err(
@@ -102,13 +111,11 @@ impl Channel for Connection {
     }
 
     fn power_up(&mut self) -> Result<(), Error> {
-        let card = self.card.as_mut().ok_or(Error::Removed)?;
-        Ok(reconnect(card, pcsc::Disposition::LeaveCard)?)
+        Ok(reconnect(self.card()?, pcsc::Disposition::LeaveCard)?)
     }
 
     fn reset(&mut self) -> Result<(), Error> {
-        let card = self.card.as_mut().ok_or(Error::Removed)?;
-        Ok(reconnect(card, pcsc::Disposition::ResetCard)?)
+        Ok(reconnect(self.card()?, pcsc::Disposition::ResetCard)?)
     }
 
     fn abilities(&mut self) -> Abilities {
@@ -122,8 +129,8 @@ impl Channel for Connection {
 }
 
 impl Connection {
-    fn ask_reader(&self) -> Option<Abilities> {
-        let card = self.card.as_ref()?;
+    fn ask_reader(&mut self) -> Option<Abilities> {
+        let card = self.card().ok()?;
         let mut room = [0; pcsc::MAX_BUFFER_SIZE];
         let question = pcsc::ctl_code(part10::GET_FEATURE_REQUEST.into());
         let features = card.control(question, &[], &mut room).ok()?;

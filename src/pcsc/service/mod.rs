@@ -52,8 +52,8 @@ impl Pcsc {
     ) -> Result<T, Error> {
         let mut kept = self.questions.lock();
         let kept = &mut *kept;
-        if let Some(client) = &kept.client {
-            match question(client.context()?, kept.epoch, &mut kept.readers) {
+        if let Some(Ok(context)) = kept.client.as_ref().map(Client::context) {
+            match question(context, kept.epoch, &mut kept.readers) {
                 Err(error) if context_is_dead(error) => debug!("PC/SC context lost: {error}"),
                 answer => return answer.map_err(Error::from),
             }

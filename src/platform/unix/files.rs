@@ -1,13 +1,20 @@
 //! Files: where settings stand, and opening one without a wait.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 /// A FIFO without a reader is an error at once, and a device nothing to wait for.
 pub(crate) fn without_waiting(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags(libc::O_NONBLOCK)
+}
+
+/// Which file is open here. A host can close every descriptor that it does not know (closefrom(3)), and open a file of
+/// its own under the number. `None`: nothing is open.
+pub(crate) fn file_identity(file: &File) -> Option<(u64, u64)> {
+    let metadata = file.metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// The folder of the system's settings.

@@ -16,7 +16,7 @@ mod subprocess;
 mod terminal;
 
 pub(crate) use descriptors::has_no_descriptor_left;
-pub(crate) use files::{system_settings, user_settings, without_waiting};
+pub(crate) use files::{file_identity, system_settings, user_settings, without_waiting};
 pub(crate) use guarded_read::GuardedRead;
 pub(crate) use loaded::stay_loaded;
 pub(crate) use locale::system_locale;
@@ -24,8 +24,6 @@ pub(crate) use locked_page::LockedPage;
 pub(crate) use no_cancellation::NoCancellation;
 pub(crate) use not_inherited::{NotInherited, not_inherited};
 pub(crate) use privileges::is_privileged;
-#[cfg(test)]
-pub(crate) use privileges::secure_in;
 pub(crate) use process_identity::process_identity;
 pub(crate) use quiet_write::write_quietly;
 pub(crate) use standard_error::standard_error;

@@ -38,10 +38,33 @@ impl Entry {
             inode: AtomicU64::new(0),
         }
     }
+
+    /// The descriptor, while it is the socket that was entered. For a child's handler too.
+    fn socket(&self) -> Option<RawFd> {
+        let inode = self.inode.load(Ordering::Acquire);
+        let descriptor = self.descriptor.load(Ordering::Acquire);
+        let mut status = MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: room for the answer.
+        if inode == 0 || unsafe { libc::fstat(descriptor, status.as_mut_ptr()) } != 0 {
+            return None;
+        }
+        // SAFETY: fstat has filled it in.
+        let status = unsafe { status.assume_init() };
+        let is_socket = status.st_mode & libc::S_IFMT == libc::S_IFSOCK;
+        (is_socket && status.st_ino == inode).then_some(descriptor)
+    }
 }
 
 /// While this lives, a child after fork does not keep the socket.
 pub(crate) struct NotInherited(&'static Entry);
+
+impl NotInherited {
+    /// Is the socket still there? A host can close every descriptor that it does not know (closefrom(3)), and open
+    /// something of its own under the number.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.socket().is_some()
+    }
+}
 
 impl Drop for NotInherited {
     fn drop(&mut self) {
@@ -90,20 +113,9 @@ fn enter(descriptor: RawFd, is_server: impl Fn(&Path) -> bool) -> Option<NotInhe
 
 /// Runs in each child before fork returns there.
 extern "C" fn close_in_child() {
-    for entry in &SOCKETS {
-        let inode = entry.inode.load(Ordering::Acquire);
-        let descriptor = entry.descriptor.load(Ordering::Acquire);
-        let mut status = MaybeUninit::<libc::stat>::uninit();
-        // SAFETY: room for the answer.
-        if inode == 0 || unsafe { libc::fstat(descriptor, status.as_mut_ptr()) } != 0 {
-            continue;
-        }
-        // SAFETY: fstat has filled it in.
-        let status = unsafe { status.assume_init() };
-        if status.st_mode & libc::S_IFMT == libc::S_IFSOCK && status.st_ino == inode {
-            // SAFETY: the child's copy of a socket that the child never uses: only the parent's
-            // libpcsclite contexts know it, and the module in the child forgets those.
-            unsafe { libc::close(descriptor) };
-        }
+    for descriptor in SOCKETS.iter().filter_map(Entry::socket) {
+        // SAFETY: the child's copy of a socket that the child never uses: only the parent's libpcsclite contexts know it,
+        // and the module in the child forgets those.
+        unsafe { libc::close(descriptor) };
     }
 }

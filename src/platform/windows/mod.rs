@@ -9,7 +9,7 @@ mod process;
 mod standard_error;
 mod subprocess;
 
-pub(crate) use files::{system_settings, user_settings, without_waiting};
+pub(crate) use files::{file_identity, system_settings, user_settings, without_waiting};
 pub(crate) use guarded_read::GuardedRead;
 pub(crate) use loaded::stay_loaded;
 pub(crate) use locale::system_locale;

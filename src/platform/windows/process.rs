@@ -14,6 +14,13 @@ impl NoCancellation {
 /// While this lives, a child after fork does not keep the socket: there is no fork.
 pub(crate) struct NotInherited;
 
+impl NotInherited {
+    /// Is the socket still there? There is none.
+    pub(crate) fn is_open(&self) -> bool {
+        true
+    }
+}
+
 /// Opens it.
 pub(crate) fn not_inherited<T>(
     open: impl FnOnce() -> T,
