@@ -35,6 +35,31 @@ static CK_SESSION_HANDLE session(void)
     return handle;
 }
 
+/* A login with the PIN, or by dialog, a signature and the end of the login. */
+static CK_RV signs(CK_SESSION_HANDLE handle, const char *pin)
+{
+    CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+    CK_ATTRIBUTE wanted = { CKA_CLASS, &class, sizeof class };
+    CK_MECHANISM rsa = { CKM_SHA256_RSA_PKCS, NULL, 0 };
+    CK_OBJECT_HANDLE key;
+    CK_ULONG found = 0, length = 256;
+    CK_BYTE signature[256];
+    CK_RV rv = p11->C_Login(handle, CKU_USER, (CK_BYTE *)pin, pin ? strlen(pin) : 0);
+    if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN)
+        return rv;
+    if ((rv = p11->C_FindObjectsInit(handle, &wanted, 1)) != CKR_OK)
+        return rv;
+    rv = p11->C_FindObjects(handle, &key, 1, &found);
+    p11->C_FindObjectsFinal(handle);
+    if (rv != CKR_OK || found != 1)
+        return rv ? rv : CKR_KEY_HANDLE_INVALID;
+    if ((rv = p11->C_SignInit(handle, &rsa, key)) != CKR_OK)
+        return rv;
+    if ((rv = p11->C_Sign(handle, (CK_BYTE *)"data", 4, signature, &length)) != CKR_OK)
+        return rv;
+    return p11->C_Logout(handle);
+}
+
 static void *calls(void *unused)
 {
     CK_ULONG count;
@@ -119,12 +144,10 @@ static void uses_descriptor_2(void)
     }
 }
 
-/* A login by dialog; the pinentry is in the environment. */
+/* A login by dialog and a signature; the pinentry is in the environment. */
 static void logs_in_by_dialog(void)
 {
-    CK_SESSION_HANDLE handle = session();
-    expect("C_Login", p11->C_Login(handle, CKU_USER, NULL, 0), CKR_OK);
-    expect("C_Logout", p11->C_Logout(handle), CKR_OK);
+    expect("login and signature", signs(session(), NULL), CKR_OK);
 }
 
 static void ignores_children(void)
@@ -210,6 +233,74 @@ static void runs_out_of_descriptors(void)
     session();
 }
 
+/* All that needs the card, on a stack of 20 KiB. */
+static void *signs_on_little_stack(void *unused)
+{
+    expect("login and signature", signs(session(), "1234"), CKR_OK);
+    return unused;
+}
+
+static void has_small_stacks(void)
+{
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    if (pthread_attr_setstacksize(&small, 20 * 1024) != 0)
+        exit(2);
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+        if (pthread_create(&thread, &small, signs_on_little_stack, NULL) != 0)
+            exit(2);
+        pthread_join(thread, NULL);
+    }
+}
+
+/* More than select(2) can name. Those of the module come above them. */
+static void has_many_descriptors(void)
+{
+    struct rlimit many = { 4000, 4000 };
+    expect("C_Finalize", p11->C_Finalize(NULL), CKR_OK);
+    if (setrlimit(RLIMIT_NOFILE, &many) != 0)
+        exit(2);
+    for (int i = 0; i < 3000; i++)
+        if (open("/dev/null", O_RDONLY) < 0)
+            exit(2);
+    expect("C_Initialize", p11->C_Initialize(NULL), CKR_OK);
+    logs_in_by_dialog();
+}
+
+/* Closes all but its standard streams, as a daemon does when it begins, and opens files of its own under the numbers
+   that were the module's. */
+static void closes_all_descriptors(void)
+{
+    enum { FILES = 40 };
+    int own[FILES];
+    struct stat before[FILES], after;
+    CK_SESSION_HANDLE handle = session();
+    CK_RV rv;
+    expect("login and signature", signs(handle, "1234"), CKR_OK);
+    for (int i = 3; i < 1024; i++)
+        close(i);
+    for (int i = 0; i < FILES; i++) {
+        char name[] = "/tmp/guest-data-XXXXXX";
+        own[i] = mkstemp(name);
+        unlink(name);
+        fstat(own[i], &before[i]);
+    }
+    rv = signs(handle, "1234");
+    if (rv != CKR_OK) {
+        printf("the next login: 0x%lx\n", rv);
+        expect("another session", signs(session(), "1234"), CKR_OK);
+    }
+    expect("C_Finalize", p11->C_Finalize(NULL), CKR_OK);
+    expect("C_Initialize", p11->C_Initialize(NULL), CKR_OK);
+    expect("once more", signs(session(), "1234"), CKR_OK);
+    for (int i = 0; i < FILES; i++)
+        if (fstat(own[i], &after) != 0 || after.st_ino != before[i].st_ino || after.st_size != 0) {
+            printf("descriptor %d of the program was closed or written to\n", own[i]);
+            exit(1);
+        }
+}
+
 /* The slots that are seen are printed. */
 static void counts_slots(void)
 {
@@ -236,11 +327,15 @@ static const struct {
     { "pipe", loses_its_reader },
     { "repeat", enters_an_empty_pin_often },
     { "descriptor-2", uses_descriptor_2 },
+    { "dialog", logs_in_by_dialog },
     { "ignored-children", ignores_children },
     { "reaped-children", reaps_all_children },
     { "timer", is_interrupted },
     { "no-streams", has_no_standard_streams },
     { "few-descriptors", has_few_descriptors },
+    { "small-stacks", has_small_stacks },
+    { "many-descriptors", has_many_descriptors },
+    { "closed-descriptors", closes_all_descriptors },
     { "no-descriptors", runs_out_of_descriptors },
     { "slots", counts_slots },
     { "none", does_nothing },
