@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use crate::common::fixture::READER;
 use crate::common::{AUTH, FakePcsc, Fixture, Mechanism, PASSWORD, SIGN, reader_with};
 use cryptoki_sys::*;
 use jpki_card_simulator::reader::Timing;
@@ -23,6 +24,33 @@ fn removal_ends_the_sessions_of_both_tokens() {
         assert_eq!(fixture.state(session), Err(CKR_SESSION_HANDLE_INVALID));
     }
     assert_eq!(fixture.close_all_sessions(AUTH), Ok(()));
+}
+
+#[test]
+fn card_put_back_where_insertions_are_not_counted_is_logged_out() {
+    let pcsc = FakePcsc::default();
+    pcsc.plug(READER, reader_with("plastic"));
+    pcsc.stop_counting();
+    let fixture = Fixture::on(pcsc, |_| ());
+    let rsa = Mechanism::plain(CKM_RSA_PKCS);
+    for signs in [false, true] {
+        let session = fixture.logged_in(AUTH);
+        let key = fixture.private_key(session);
+        fixture.sign_once(session, &rsa, key, b"data").unwrap();
+        let verifies = fixture.counters().auth_verifies;
+        fixture.take_out();
+        fixture.put_back();
+        let answer = match signs {
+            true => fixture.sign_once(session, &rsa, key, b"data").err(),
+            false => fixture.state(session).err(),
+        };
+        assert_eq!(answer, Some(CKR_DEVICE_REMOVED));
+        assert_eq!(fixture.state(session), Err(CKR_SESSION_HANDLE_INVALID));
+        let again = fixture.open(AUTH);
+        assert_eq!(fixture.state(again), Ok(CKS_RW_PUBLIC_SESSION));
+        // The PIN was not sent for the login of before.
+        assert_eq!(fixture.counters().auth_verifies, verifies);
+    }
 }
 
 #[test]

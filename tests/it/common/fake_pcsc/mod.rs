@@ -24,6 +24,8 @@ struct State {
     readers: Vec<Place>,
     /// Counts plugging in; a reader that comes back has other insertions.
     plugged: u64,
+    /// Insertions are not counted, as on macOS.
+    uncounted: bool,
     failures: Failures,
 }
 
@@ -87,6 +89,20 @@ impl FakePcsc {
     /// Starts or stops the service.
     pub fn set_service(&self, service: Service) {
         self.state().service = service;
+    }
+
+    /// From now on a card that is put back looks like the one before, as on macOS. Connections end all the same.
+    pub fn stop_counting(&self) {
+        self.state().uncounted = true;
+    }
+
+    /// What the module hears of a card in a reader.
+    fn reported(&self, place: &Place) -> Option<InsertionId> {
+        let insertion = place.insertion()?;
+        Some(match self.state().uncounted {
+            true => InsertionId(0),
+            false => insertion,
+        })
     }
 
     /// Restarts the service: its counters begin again.
@@ -154,7 +170,7 @@ impl FakePcsc {
         let places = self.places()?.into_iter();
         Ok(places
             .map(|place| ReaderState {
-                insertion: place.insertion(),
+                insertion: self.reported(&place),
                 atr: Vec::new(),
                 name: place.name,
             })
@@ -176,7 +192,7 @@ impl Transport for FakePcsc {
 
     fn insertion(&self, reader: &str) -> Result<Option<InsertionId>, Error> {
         let place = self.call(Call::Insertion, || self.place(reader))?;
-        Ok(place.insertion())
+        Ok(self.reported(&place))
     }
 
     fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, Error> {
