@@ -5,6 +5,7 @@ mod guarded_read;
 mod loaded;
 mod locale;
 mod locked_page;
+mod privileges;
 mod process;
 mod standard_error;
 mod subprocess;
@@ -14,9 +15,10 @@ pub(crate) use guarded_read::GuardedRead;
 pub(crate) use loaded::stay_loaded;
 pub(crate) use locale::system_locale;
 pub(crate) use locked_page::LockedPage;
+pub(crate) use privileges::is_privileged;
 pub(crate) use process::{
-    NoCancellation, NotInherited, has_no_descriptor_left, is_privileged, not_inherited,
-    process_identity, terminal_name,
+    NoCancellation, NotInherited, has_no_descriptor_left, not_inherited, process_identity,
+    terminal_name,
 };
 pub(crate) use standard_error::{standard_error, write_quietly};
 pub(crate) use subprocess::Subprocess;

@@ -1,4 +1,4 @@
-//! What other systems have and this one has not: fork, set-uid, thread cancellation, terminals with names.
+//! What other systems have and this one has not: fork, thread cancellation, terminals with names.
 
 use std::path::Path;
 
@@ -32,12 +32,6 @@ pub(crate) fn not_inherited<T>(
 /// A number that no parent or child of this process has.
 pub(crate) fn process_identity() -> u64 {
     u64::from(std::process::id())
-}
-
-/// Does this process have rights that its caller does not have? The caller of an elevated program has confirmed it, and
-/// gives it no environment of another user.
-pub(crate) fn is_privileged() -> bool {
-    false
 }
 
 /// Has the process as many files open as it may? There is no such limit.
