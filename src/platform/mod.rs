@@ -7,7 +7,7 @@ mod system;
 
 pub(crate) use system::{
     GuardedRead, LockedPage, NoCancellation, NotInherited, Subprocess, file_identity,
-    has_no_descriptor_left, is_privileged, not_inherited, process_identity, standard_error,
-    stay_loaded, system_locale, system_settings, terminal_name, user_settings, without_waiting,
-    write_quietly,
+    has_no_descriptor_left, is_privileged, not_inherited, process_identity, reader_text,
+    standard_error, stay_loaded, system_locale, system_settings, terminal_name, user_settings,
+    without_waiting, write_quietly,
 };

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use pcsc::{Context, Protocols, ReaderState as PcscReaderState, ShareMode, State};
 
 use super::{Channel, Error, InsertionId, ReaderState, Transport, Watch};
+use crate::platform::reader_text;
 use client::Client;
 use connection::{Connection, patiently};
 use watch::PcscWatch;
@@ -23,7 +24,7 @@ pub struct Pcsc {
     /// For questions that cost no APDU.
     questions: Mutex<Questions>,
     /// Names that are not UTF-8, by the text that stands for them: pcscd itself cuts a long name in the
-    /// middle of a character (docs/pcscd.md).
+    /// middle of a character (docs/pcscd.md), and Windows has code pages.
     names: Mutex<BTreeMap<String, CString>>,
 }
 
@@ -71,14 +72,11 @@ impl Pcsc {
 
     /// The text that stands for a reader's name.
     fn text(&self, name: &CStr) -> String {
-        match name.to_str() {
-            Ok(name) => name.to_owned(),
-            Err(_) => {
-                let text = name.to_string_lossy().into_owned();
-                self.names.lock().insert(text.clone(), name.to_owned());
-                text
-            }
+        let text = reader_text(name);
+        if text.as_bytes() != name.to_bytes() {
+            self.names.lock().insert(text.clone(), name.to_owned());
         }
+        text
     }
 
     /// The name that a text stands for.

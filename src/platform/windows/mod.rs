@@ -7,6 +7,7 @@ mod locale;
 mod locked_page;
 mod privileges;
 mod process;
+mod reader_name;
 mod standard_error;
 mod subprocess;
 
@@ -20,5 +21,6 @@ pub(crate) use process::{
     NoCancellation, NotInherited, has_no_descriptor_left, not_inherited, process_identity,
     terminal_name,
 };
+pub(crate) use reader_name::reader_text;
 pub(crate) use standard_error::{standard_error, write_quietly};
 pub(crate) use subprocess::Subprocess;
