@@ -8,6 +8,7 @@ mod names;
 mod pin_dialog;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::path::PathBuf;
 
@@ -174,11 +175,15 @@ pub enum Message {
 impl Message {
     /// The message on one line.
     pub fn text(&self, language: Language) -> String {
+        self.text_on(is_windows(), language)
+    }
+
+    fn text_on(&self, is_windows: bool, language: Language) -> String {
         let Parts {
             happened,
             meaning,
             next,
-        } = self.parts(language);
+        } = self.parts_on(is_windows, language);
         match language {
             Language::Japanese => format!("{happened}{meaning}{next}"),
             Language::English => format!("{happened} {meaning} {next}"),
@@ -227,8 +232,13 @@ impl Message {
 
     /// The message in its three parts, for whoever wants to set them apart.
     pub fn parts(&self, language: Language) -> Parts {
+        self.parts_on(is_windows(), language)
+    }
+
+    fn parts_on(&self, is_windows: bool, language: Language) -> Parts {
         let fields = self.fields(language);
-        let [happened, meaning, next] = self.templates(language).map(|part| fill(part, &fields));
+        let templates = self.templates(is_windows, language);
+        let [happened, meaning, next] = templates.map(|part| fill(part, &fields));
         Parts {
             happened,
             meaning,
@@ -236,11 +246,12 @@ impl Message {
         }
     }
 
-    fn templates(&self, language: Language) -> [&'static str; 3] {
-        match language {
+    fn templates(&self, is_windows: bool, language: Language) -> [&'static str; 3] {
+        let of_windows = is_windows.then(|| windows::templates(self, language));
+        of_windows.flatten().unwrap_or_else(|| match language {
             Language::Japanese => japanese::templates(self),
             Language::English => english::templates(self),
-        }
+        })
     }
 
     /// What the places in the templates are filled with.
@@ -300,6 +311,11 @@ impl Message {
             | Message::SignatureWrong => Vec::new(),
         }
     }
+}
+
+/// Which words people here understand.
+fn is_windows() -> bool {
+    std::env::consts::FAMILY == "windows"
 }
 
 /// A message in its three parts; each is one sentence or more.

@@ -119,6 +119,12 @@ fn place(message: &Message) -> usize {
 
 const COUNT: usize = 34;
 
+/// Each message, with its words on Windows and elsewhere.
+fn on_all_systems() -> impl Iterator<Item = (Message, bool)> {
+    let on = |is_windows| all().into_iter().map(move |message| (message, is_windows));
+    on(false).chain(on(true))
+}
+
 /// The `{places}` of a template.
 fn places(template: &str) -> Vec<String> {
     template
@@ -151,9 +157,9 @@ fn every_message_is_here() {
 
 #[test]
 fn every_message_has_three_whole_parts_in_both_languages() {
-    for message in all() {
+    for (message, is_windows) in on_all_systems() {
         for language in Language::ALL {
-            let parts = message.parts(language);
+            let parts = message.parts_on(is_windows, language);
             let end = if language == Language::Japanese {
                 '。'
             } else {
@@ -172,7 +178,7 @@ fn every_message_has_three_whole_parts_in_both_languages() {
                 };
                 assert_eq!(kana, language == Language::Japanese, "{message:?}: {part}");
             }
-            let text = message.text(language);
+            let text = message.text_on(is_windows, language);
             assert!(text.starts_with(&parts.happened) && text.ends_with(&parts.next));
         }
     }
@@ -180,11 +186,11 @@ fn every_message_has_three_whole_parts_in_both_languages() {
 
 #[test]
 fn both_languages_tell_the_same_facts() {
-    for message in all() {
+    for (message, is_windows) in on_all_systems() {
         // Which token it is about can be said by its PIN or its certificate.
         let facts = |language| -> BTreeSet<String> {
             message
-                .templates(language)
+                .templates(is_windows, language)
                 .iter()
                 .flat_map(|template| places(template))
                 .collect()
@@ -205,12 +211,12 @@ fn both_languages_tell_the_same_facts() {
 
 #[test]
 fn every_fact_of_the_caller_is_told() {
-    for message in all() {
+    for (message, is_windows) in on_all_systems() {
         for language in Language::ALL {
             for (name, value) in message.fields(language) {
                 if !["pin", "other", "shape", "certificate"].contains(&name) {
                     assert!(
-                        message.text(language).contains(&value),
+                        message.text_on(is_windows, language).contains(&value),
                         "{message:?}: {name}"
                     );
                 }
@@ -228,10 +234,10 @@ fn both_languages_name_the_same_commands_and_settings() {
             .map(str::to_owned)
             .collect()
     };
-    for message in all() {
+    for (message, is_windows) in on_all_systems() {
         assert_eq!(
-            commands(&message.text(Language::Japanese)),
-            commands(&message.text(Language::English)),
+            commands(&message.text_on(is_windows, Language::Japanese)),
+            commands(&message.text_on(is_windows, Language::English)),
             "{message:?}"
         );
     }
@@ -239,8 +245,8 @@ fn both_languages_name_the_same_commands_and_settings() {
 
 #[test]
 fn the_japanese_is_polite_and_uses_one_set_of_terms() {
-    for message in all() {
-        let parts = message.parts(Language::Japanese);
+    for (message, is_windows) in on_all_systems() {
+        let parts = message.parts_on(is_windows, Language::Japanese);
         for part in [parts.happened, parts.meaning, parts.next] {
             for sentence in sentences(&part) {
                 let polite = [
@@ -275,9 +281,36 @@ fn the_last_try_message_says_how_to_go_on() {
         let text = Message::LastTryKept {
             token: Token::Signature,
         }
-        .text(language);
+        .text_on(false, language);
         assert!(text.contains("jpki-doctor check-pin"));
         assert!(text.contains("JPKI_PKCS11_LAST_TRY=allow"));
+    }
+}
+
+#[test]
+fn windows_is_not_told_of_programs_that_it_does_not_have() {
+    let of_linux = [
+        "apt ",
+        "dnf",
+        "systemctl",
+        "pcscd",
+        "polkit",
+        "libccid",
+        "ulimit",
+        "jpki-doctor",
+    ];
+    let named = |message: &Message, is_windows| {
+        let texts = Language::ALL.map(|language| message.text_on(is_windows, language));
+        of_linux
+            .iter()
+            .any(|it| texts.iter().any(|text| text.contains(it)))
+    };
+    // The doctor alone tells that pcscd is not installed, and the limit of files is one of Unix.
+    let mut messages = all();
+    messages.retain(|it| !matches!(it, Message::PcscdNotInstalled | Message::NoDescriptor));
+    assert_eq!(messages.iter().filter(|it| named(it, false)).count(), 6);
+    for message in messages {
+        assert!(!named(&message, true), "{message:?}");
     }
 }
 

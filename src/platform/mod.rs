@@ -1,5 +1,5 @@
 //! What only the operating system can do, for each system the same names. A leaf: it imports nothing of the crate, and nothing else
-//! of the crate asks which system it is.
+//! of the crate asks which system it is, but for `messages`.
 
 #[cfg_attr(unix, path = "unix/mod.rs")]
 #[cfg_attr(windows, path = "windows/mod.rs")]
