@@ -144,6 +144,7 @@ mod tests {
     use crate::card::Readers;
     use crate::config::Config;
     use crate::pcsc::{self, Channel, InsertionId, ReaderState, Transport, Watch};
+    use crate::platform::for_tests::in_child;
 
     struct NoReaders;
 
@@ -232,19 +233,11 @@ mod tests {
     fn a_forked_child_is_empty_even_if_the_lock_is_held() {
         let parent = current();
         let held = parent.lock();
-        // SAFETY: the child calls nothing but what is tested, and leaves without unwinding.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            let fresh = !ptr::eq(current(), parent)
+        assert!(in_child(|| {
+            !ptr::eq(current(), parent)
                 && current().identity == process_identity()
-                && rv(super::module()) == Some(Rv::CryptokiNotInitialized);
-            // SAFETY: no destructor of the parent's may run here.
-            unsafe { libc::_exit(if fresh { 0 } else { 1 }) }
-        }
-        let mut status = -1;
-        // SAFETY: `status` is ours.
-        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-        assert_eq!(status, 0);
+                && rv(super::module()) == Some(Rv::CryptokiNotInitialized)
+        }));
         drop(held);
         assert!(ptr::eq(current(), parent));
     }

@@ -1,9 +1,9 @@
 //! The conversation with a pinentry, byte by byte.
 
 use std::cell::Cell;
-use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::platform::for_tests::set_mode;
 
 /// A pinentry whose answers to GETPIN are this.
 fn answering(answer: &str) -> (tempfile::TempDir, Pinentry) {
@@ -13,7 +13,7 @@ fn answering(answer: &str) -> (tempfile::TempDir, Pinentry) {
         "#!/bin/sh\nprintf 'OK hello\\n'\nwhile read -r line; do case $line in GETPIN) {answer} ;; *) echo OK ;; esac; done\n"
     );
     std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    set_mode(&program, 0o700);
     let pinentry = Pinentry::new(Some(program), Duration::from_secs(5));
     (folder, pinentry)
 }

@@ -5,6 +5,8 @@
 #[cfg_attr(windows, path = "windows/mod.rs")]
 mod system;
 
+#[cfg(test)]
+pub(crate) use system::for_tests;
 pub(crate) use system::{
     GuardedRead, LockedPage, NoCancellation, NotInherited, Subprocess, file_identity,
     has_no_descriptor_left, is_privileged, not_inherited, process_identity, reader_text,

@@ -13,10 +13,28 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use common::caller::forked;
 use common::config::Config;
 use common::{AUTH, Fixture, Mechanism, PIN, Template};
 use cryptoki_sys::*;
+
+/// Does this in a forked child, and gives the child's exit code: 0 when it is true. `None`: a signal
+/// ended the child, among them the alarm after ten seconds.
+fn forked(work: impl FnOnce() -> bool) -> Option<i32> {
+    // SAFETY: the child calls `work` and leaves without unwinding or running anybody's destructors.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: an alarm of our own process; its default is to end it.
+        unsafe { libc::alarm(10) };
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        let code = if matches!(done, Ok(true)) { 0 } else { 1 };
+        // SAFETY: ends the child at once.
+        unsafe { libc::_exit(code) }
+    }
+    let mut status = -1;
+    // SAFETY: `status` is ours.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status))
+}
 
 /// In a child: the module is empty, and can be initialised for itself.
 fn works_by_itself(fixture: &Fixture) -> bool {

@@ -13,13 +13,12 @@ mod what_a_program_sees;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::platform::for_tests::{DRIVE, not_unicode, set_mode, special_files, symlink};
 
 /// A folder that goes away with its test.
 struct Folder(PathBuf);

@@ -1,6 +1,8 @@
 //! Which source wins, and which sources a process has.
 
 use super::*;
+use crate::platform::for_tests::USER_SETTINGS;
+use crate::platform::system_settings;
 
 #[test]
 fn later_sources_win_key_by_key() {
@@ -57,25 +59,17 @@ fn a_programs_part_counts_more_than_the_general_part_of_the_same_file() {
 
 #[test]
 fn the_files_are_where_they_are_expected() {
+    let (variable, folder) = USER_SETTINGS;
     let files = |variables: &[(&str, &str)], privileged| {
         Sources::gather(None, environment(variables), privileged, String::new()).files
     };
-    let system = PathBuf::from("/etc/jpki-pkcs11/config.toml");
-    let home = PathBuf::from("/home/a/.config/jpki-pkcs11/config.toml");
-    let xdg = PathBuf::from("/x/jpki-pkcs11/config.toml");
+    let file_in = |folder: &Path| folder.join("jpki-pkcs11").join("config.toml");
+    let system = file_in(&system_settings());
+    let user = file_in(Path::new(folder));
     assert_eq!(files(&[], false), std::slice::from_ref(&system));
-    assert_eq!(
-        files(&[("HOME", "/home/a")], false),
-        [system.clone(), home.clone()]
-    );
-    let both = [("HOME", "/home/a"), ("XDG_CONFIG_HOME", "/x")];
-    assert_eq!(files(&both, false), [system.clone(), xdg]);
-    assert_eq!(files(&both, true), std::slice::from_ref(&system));
-    for ignored in ["", "x", "./x"] {
-        let both = [("HOME", "/home/a"), ("XDG_CONFIG_HOME", ignored)];
-        assert_eq!(files(&both, false), [system.clone(), home.clone()]);
-    }
-    assert_eq!(files(&[("HOME", "")], false), [system]);
+    let set = [(variable, folder)];
+    assert_eq!(files(&set, true), std::slice::from_ref(&system));
+    assert_eq!(files(&set, false), [system, user]);
 }
 
 #[test]

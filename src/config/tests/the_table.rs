@@ -92,7 +92,7 @@ fn has_the_defaults_and_a_meaning_in_both_languages() {
 fn tells_a_value_as_it_would_be_written() {
     let mut config = Config::default();
     config.readers.allow.push("a \"b\" \\ \n".to_owned());
-    config.log_file = Some(PathBuf::from("/var/log/jpki.log"));
+    config.log_file = Some(PathBuf::from(format!("{DRIVE}/var/log/jpki.log")));
     config.language = Some(Language::Japanese);
     config.slots = Slots::Sign;
     config.pss = false;

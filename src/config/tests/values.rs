@@ -69,19 +69,18 @@ fn a_log_filter_that_would_silence_the_log_is_refused() {
 
 #[test]
 fn a_log_file_has_a_whole_path() {
-    let (config, complaints) = from_file("log_file = '/var/log/jpki log'");
+    let (config, complaints) = from_file(format!("log_file = '{DRIVE}/var/log/jpki log'"));
     assert_eq!(complaints, nothing());
-    assert_eq!(
-        config.log_file.as_deref(),
-        Some(Path::new("/var/log/jpki log"))
-    );
+    let path = PathBuf::from(format!("{DRIVE}/var/log/jpki log"));
+    assert_eq!(config.log_file, Some(path));
     for wrong in ["'jpki.log'", "'~/jpki.log'", "true", "3", "\"/a\\u0000b\""] {
         let (config, complaints) = from_file(format!("log_file = {wrong}"));
         assert_eq!((config.log_file, complaints.len()), (None, 1), "{wrong}");
     }
-    let (config, _) = from_file("log_file = '/a'\n[program.x]\nlog_file = ''");
+    let text = format!("log_file = '{DRIVE}/a'\n[program.x]\nlog_file = ''");
+    let (config, _) = from_file(&text);
     assert!(config.log_file.is_some());
-    let (config, _) = from_file_for("x", "log_file = '/a'\n[program.x]\nlog_file = ''");
+    let (config, _) = from_file_for("x", &text);
     assert_eq!(config.log_file, None);
 }
 

@@ -4,14 +4,15 @@ use super::*;
 
 #[test]
 fn a_variable_is_the_key_in_capitals() {
+    let path = format!("{DRIVE}/a");
     let (config, complaints) = from_variables(&[
         ("JPKI_PKCS11_LAST_TRY", "allow"),
-        ("JPKI_PKCS11_LOG_FILE", "/a"),
+        ("JPKI_PKCS11_LOG_FILE", &path),
         ("JPKI_PKCS11_SLOTS", ""),
         ("JPKI_OTHER", "x"),
     ]);
     assert_eq!(complaints, nothing());
-    let log_file = Some(PathBuf::from("/a"));
+    let log_file = Some(PathBuf::from(path));
     assert_eq!(
         config,
         Config {
@@ -45,7 +46,7 @@ fn mistakes_are_named_without_the_value_of_an_unknown_variable() {
 
 #[test]
 fn not_utf8_is_named() {
-    let bad = || OsString::from_vec(vec![0xff, b'=']);
+    let bad = not_unicode;
     let sources = Sources {
         variables: vec![
             (OsStr::new("JPKI_PKCS11_SLOTS").to_owned(), bad()),

@@ -31,3 +31,30 @@ pub(crate) fn user_settings(variable: impl Fn(&str) -> Option<OsString>) -> Opti
     };
     folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn folders_are_those_of_the_specification() {
+        assert_eq!(system_settings(), PathBuf::from("/etc"));
+        let folder = |variables: &[(&str, &str)]| {
+            user_settings(|wanted| {
+                let (_, value) = variables.iter().find(|(name, _)| *name == wanted)?;
+                Some(value.into())
+            })
+        };
+        let (home, xdg) = (Path::new("/home/a/.config"), Path::new("/x"));
+        assert_eq!(folder(&[]), None);
+        assert_eq!(folder(&[("HOME", "/home/a")]).as_deref(), Some(home));
+        let both = |xdg| folder(&[("HOME", "/home/a"), ("XDG_CONFIG_HOME", xdg)]);
+        assert_eq!(both("/x").as_deref(), Some(xdg));
+        for ignored in ["", "x", "./x"] {
+            assert_eq!(both(ignored).as_deref(), Some(home));
+        }
+        assert_eq!(folder(&[("HOME", "")]), None);
+    }
+}

@@ -2,6 +2,8 @@
 
 mod descriptors;
 mod files;
+#[cfg(test)]
+pub(crate) mod for_tests;
 mod guarded_read;
 mod loaded;
 mod locale;

@@ -60,3 +60,19 @@ pub(crate) fn user_settings(variable: impl Fn(&str) -> Option<OsString>) -> Opti
     let folder = variable("APPDATA").map(PathBuf::from)?;
     folder.is_absolute().then_some(folder)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_those_of_windows() {
+        assert_eq!(system_settings(), PathBuf::from(r"C:\Program Files"));
+        let folder =
+            |value: &'static str| user_settings(|name| (name == "APPDATA").then(|| value.into()));
+        assert_eq!(folder(r"C:\users\a"), Some(PathBuf::from(r"C:\users\a")));
+        for ignored in ["", "x", r"\x", "C:x"] {
+            assert_eq!(folder(ignored), None, "{ignored}");
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Windows. Experimental: built and tested under Wine (docs/windows.md).
 
 mod files;
+#[cfg(test)]
+pub(crate) mod for_tests;
 mod guarded_read;
 mod loaded;
 mod locale;

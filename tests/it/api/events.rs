@@ -108,7 +108,7 @@ fn reinserted_card_is_logged_out_and_without_sessions() {
         fixture.number(again, key, CKA_CLASS),
         Err(CKR_OBJECT_HANDLE_INVALID)
     );
-    assert_eq!(fixture.token_info(AUTH).unwrap().ulSessionCount, 1);
+    assert_eq!({ fixture.token_info(AUTH).unwrap().ulSessionCount }, 1);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn two_to_eight_readers_keep_their_slots() {
         fixture.pcsc.reader(&format!("Reader {gone:02}")).remove();
         assert_eq!(events(&fixture), [2 * gone, 2 * gone + 1]);
         assert_eq!(fixture.slot_list(false).unwrap(), all);
-        assert_eq!(fixture.slot_list(true).unwrap().len() as u64, 2 * count - 2);
+        assert_eq!(fixture.slot_list(true).unwrap().len(), all.len() - 2);
         for (number, session) in (0..).zip(&sessions) {
             let expected = match number == gone {
                 true => Err(CKR_SESSION_HANDLE_INVALID),

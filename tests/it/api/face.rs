@@ -96,19 +96,17 @@ fn slot_and_token(face: &mut String, fixture: &Fixture, slot: CK_SLOT_ID) {
     writeln!(face, "# slot {slot}").unwrap();
     writeln!(face, "description    {}", text(&info.slotDescription)).unwrap();
     writeln!(face, "manufacturer   {}", text(&info.manufacturerID)).unwrap();
-    writeln!(face, "flags          {:#x}\n", info.flags).unwrap();
+    writeln!(face, "flags          {:#x}\n", { info.flags }).unwrap();
     let info = fixture.token_info(slot).unwrap();
     writeln!(face, "## slot {slot}, token").unwrap();
     writeln!(face, "label          {}", text(&info.label)).unwrap();
     writeln!(face, "manufacturer   {}", text(&info.manufacturerID)).unwrap();
     writeln!(face, "model          {}", text(&info.model)).unwrap();
     writeln!(face, "serial number  {}", serial(&info.serialNumber)).unwrap();
-    writeln!(face, "flags          {:#x}", info.flags).unwrap();
-    writeln!(
-        face,
-        "PIN length     {} to {}",
-        info.ulMinPinLen, info.ulMaxPinLen
-    )
+    writeln!(face, "flags          {:#x}", { info.flags }).unwrap();
+    writeln!(face, "PIN length     {} to {}", { info.ulMinPinLen }, {
+        info.ulMaxPinLen
+    })
     .unwrap();
     let sessions = [info.ulMaxSessionCount, info.ulMaxRwSessionCount];
     writeln!(face, "sessions       {sessions:x?}").unwrap();
@@ -128,11 +126,9 @@ fn mechanisms(face: &mut String, fixture: &Fixture, slot: CK_SLOT_ID) {
         let info = fixture.mechanism_info(slot, kind).unwrap();
         let name = standard::mechanism_name(kind);
         let (least, most) = (info.ulMinKeySize, info.ulMaxKeySize);
-        writeln!(
-            face,
-            "{name:<24} {least} to {most} bits, flags {:#x}",
+        writeln!(face, "{name:<24} {least} to {most} bits, flags {:#x}", {
             info.flags
-        )
+        })
         .unwrap();
     }
     writeln!(face).unwrap();
@@ -181,12 +177,12 @@ fn shown(kind: CK_ATTRIBUTE_TYPE, value: &[u8]) -> String {
             [CK_TRUE] => "yes".to_owned(),
             other => format!("no flag: {other:x?}"),
         },
-        Kind::Number => match <[u8; 8]>::try_from(value) {
+        Kind::Number => match <[u8; size_of::<CK_ULONG>()]>::try_from(value) {
             Ok(bytes) => format!("{:#x}", CK_ULONG::from_ne_bytes(bytes)),
             Err(_) => format!("no number: {value:x?}"),
         },
         Kind::Numbers => {
-            let (words, rest) = value.as_chunks::<8>();
+            let (words, rest) = value.as_chunks::<{ size_of::<CK_ULONG>() }>();
             assert!(rest.is_empty());
             let names = words
                 .iter()

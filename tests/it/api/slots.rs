@@ -40,7 +40,7 @@ fn reader_has_two_named_slots() {
     );
     for info in info {
         assert_eq!(
-            info.flags,
+            { info.flags },
             CKF_TOKEN_PRESENT | CKF_REMOVABLE_DEVICE | CKF_HW_SLOT
         );
     }

@@ -84,7 +84,7 @@ fn kept_pin_is_not_sent_when_somebody_failed_meanwhile() {
         assert_eq!(counters.auth_verifies, before + wrong as u64, "{wrong}");
         assert_eq!(counters.auth_tries, tries, "{wrong}");
         assert_eq!(
-            fixture.session_info(session).unwrap().state,
+            { fixture.session_info(session).unwrap().state },
             CKS_RW_PUBLIC_SESSION
         );
         assert!(!fixture.is_open());

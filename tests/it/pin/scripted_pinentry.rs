@@ -1,8 +1,8 @@
 //! A pinentry that answers by a script and writes down what it was asked.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,9 @@ impl ScriptedPinentry {
         fs::write(folder.join("asked"), "").unwrap();
         let text = PROGRAM.replace("FOLDER", folder.to_str().unwrap());
         fs::write(pinentry.program(), text).unwrap();
-        fs::set_permissions(pinentry.program(), fs::Permissions::from_mode(0o700)).unwrap();
+        let program = pinentry.program();
+        let executable = Command::new("chmod").arg("700").arg(program).status();
+        assert!(executable.unwrap().success());
         pinentry
     }
 

@@ -1,4 +1,4 @@
-//! A program that gets the function list and calls through it. All `unsafe` of the tests is in this folder.
+//! A program that gets the function list and calls through it. All `unsafe` of the tests is in this folder and in `unix.rs`.
 
 mod objects;
 mod operations;
@@ -110,23 +110,4 @@ fn size(length: CK_ULONG) -> usize {
 /// For functions that only read, whose C type is without `const`.
 fn input(bytes: &[u8]) -> (*mut CK_BYTE, CK_ULONG) {
     (bytes.as_ptr().cast_mut(), bytes.len() as CK_ULONG)
-}
-
-/// Does this in a forked child, and gives the child's exit code: 0 when it is true. `None`: a signal
-/// ended the child, among them the alarm after ten seconds.
-pub fn forked(work: impl FnOnce() -> bool) -> Option<i32> {
-    // SAFETY: the child calls `work` and leaves without unwinding or running anybody's destructors.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: an alarm of our own process; its default is to end it.
-        unsafe { libc::alarm(10) };
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-        let code = if matches!(done, Ok(true)) { 0 } else { 1 };
-        // SAFETY: ends the child at once.
-        unsafe { libc::_exit(code) }
-    }
-    let mut status = -1;
-    // SAFETY: `status` is ours.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-    libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status))
 }
