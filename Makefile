@@ -38,7 +38,7 @@ all: build
 help:
 	@echo 'make demo       the main job in front of you, with a virtual card (installs what is missing)'
 	@echo 'make test       everything CI runs; tests/everything NAME runs one step of it'
-	@echo 'make windows    a DLL for Windows, experimental (docs/windows.md)'
+	@echo 'make windows    a DLL for Windows and a zip of it, experimental (docs/windows.md)'
 	@echo 'make            the module and the programs, in $(RELEASE)'
 	@echo 'make install    as root, after make: PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make uninstall  takes the same files away'
@@ -139,3 +139,4 @@ clean:
 
 windows:
 	tests/windows/build
+	tests/windows/dist
