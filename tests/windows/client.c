@@ -1,5 +1,6 @@
 /* A Windows program with the module: lists tokens, tries a length that cannot be, logs in, signs twice, waits for events,
- * unloads the module. MODULE PIN OUT. Each line is compared with what the card counted (tests/windows/run). */
+ * unloads the module. MODULE PIN OUT; MODULE alone lists tokens. Each line is compared with what the card counted
+ * (tests/windows/run). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static DWORD WINAPI wait_for_event(void *nothing)
 
 int main(int count, char **words)
 {
-    if (count != 4)
+    if (count != 2 && count != 4)
         return 2;
     HMODULE module = LoadLibraryA(words[1]);
     if (!module) {
@@ -47,7 +48,13 @@ int main(int count, char **words)
     for (CK_ULONG at = 0; at < slot_count; at++) {
         CK_TOKEN_INFO token;
         check(p11->C_GetTokenInfo(slots[at], &token), CKR_OK, "C_GetTokenInfo");
-        printf("token %.32s\n", token.label);
+        CK_SLOT_INFO slot;
+        check(p11->C_GetSlotInfo(slots[at], &slot), CKR_OK, "C_GetSlotInfo");
+        printf("token %.32s\nin %.64s\n", token.label, slot.slotDescription);
+    }
+    if (count == 2) {
+        check(p11->C_Finalize(NULL), CKR_OK, "C_Finalize");
+        return 0;
     }
     CK_SESSION_HANDLE session;
     check(p11->C_OpenSession(slots[0], CKF_SERIAL_SESSION, NULL, NULL, &session), CKR_OK, "C_OpenSession");

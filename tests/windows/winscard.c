@@ -1,6 +1,7 @@
 /* winscard.dll for tests under Wine, whose own one is a stub: one reader whose card is jpki-card-simulator. It is vpcd's end of
- * the protocol between vpcd and its card, on the port VPCD_PORT of loopback, and keeps Windows' rules where they differ from
- * pcsc-lite's: the upper half of a reader's state counts events and is compared. */
+ * the protocol between vpcd and its card, on the port VPCD_PORT of loopback (0: no service), and keeps Windows' rules where they differ from
+ * pcsc-lite's: the upper half of a reader's state counts events and is compared, and names are in the system's code page
+ * (VPCD_READER: another name). */
 #include <stdlib.h>
 #include <string.h>
 #define WINSCARDDATA __declspec(dllexport) /* the header would import its own data */
@@ -8,7 +9,6 @@
 #include <windows.h>
 #include <winscard.h>
 
-#define READER "Virtual PCD 0"
 #define DLL __declspec(dllexport)
 
 DLL const SCARD_IO_REQUEST g_rgSCardT0Pci = {SCARD_PROTOCOL_T0, sizeof(SCARD_IO_REQUEST)};
@@ -20,6 +20,7 @@ static SOCKET listener = INVALID_SOCKET, card = INVALID_SOCKET;
 static DWORD events;
 static BYTE atr[33];
 static DWORD atr_length;
+static char reader_name[64] = "Virtual PCD 0";
 
 static int all(SOCKET s, BYTE *bytes, int length, int sends)
 {
@@ -85,8 +86,13 @@ static void look(int milliseconds)
 BOOL WINAPI DllMain(HINSTANCE module, DWORD reason, void *reserved)
 {
     (void)module, (void)reserved;
-    if (reason == DLL_PROCESS_ATTACH)
+    if (reason == DLL_PROCESS_ATTACH) {
         InitializeCriticalSection(&lock);
+        /* Wine 8.0's GetEnvironmentVariableA cuts a value of letters with two bytes. */
+        WCHAR name[32];
+        if (GetEnvironmentVariableW(L"VPCD_READER", name, 32))
+            WideCharToMultiByte(CP_ACP, 0, name, -1, reader_name, sizeof reader_name, NULL, NULL);
+    }
     return TRUE;
 }
 
@@ -103,7 +109,9 @@ DLL LONG WINAPI SCardEstablishContext(DWORD scope, LPCVOID one, LPCVOID two, LPS
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         address.sin_port = htons((u_short)atoi(port ? port : "0"));
         listener = socket(AF_INET, SOCK_STREAM, 0);
-        if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 1) != 0) {
+        if (!address.sin_port || bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 1) != 0) {
+            closesocket(listener);
+            listener = INVALID_SOCKET;
             LeaveCriticalSection(&lock);
             return SCARD_E_NO_SERVICE;
         }
@@ -123,15 +131,15 @@ DLL LONG WINAPI SCardCancel(SCARDCONTEXT context) { return (void)context, Interl
 
 DLL LONG WINAPI SCardListReadersA(SCARDCONTEXT context, LPCSTR groups, LPSTR readers, LPDWORD length)
 {
-    static const char names[] = READER "\0";
     (void)context, (void)groups;
-    DWORD room = *length;
-    *length = sizeof names;
+    DWORD room = *length, needed = (DWORD)strlen(reader_name) + 2;
+    *length = needed;
     if (!readers)
         return SCARD_S_SUCCESS;
-    if (room < sizeof names)
+    if (room < needed)
         return SCARD_E_INSUFFICIENT_BUFFER;
-    memcpy(readers, names, sizeof names);
+    memcpy(readers, reader_name, needed - 1);
+    readers[needed - 1] = 0;
     return SCARD_S_SUCCESS;
 }
 
@@ -148,7 +156,7 @@ DLL LONG WINAPI SCardGetStatusChangeA(SCARDCONTEXT context, DWORD timeout, LPSCA
         for (DWORD i = 0; i < count; i++) {
             SCARD_READERSTATEA *state = states + i;
             DWORD now = SCARD_STATE_UNKNOWN;
-            if (strcmp(state->szReader, READER) == 0)
+            if (strcmp(state->szReader, reader_name) == 0)
                 now = (card == INVALID_SOCKET ? SCARD_STATE_EMPTY : SCARD_STATE_PRESENT) | events << 16;
             state->dwEventState = now;
             if ((state->dwCurrentState & ~(DWORD)SCARD_STATE_CHANGED) != now) {
@@ -172,7 +180,7 @@ DLL LONG WINAPI SCardGetStatusChangeA(SCARDCONTEXT context, DWORD timeout, LPSCA
 DLL LONG WINAPI SCardConnectA(SCARDCONTEXT context, LPCSTR reader, DWORD mode, DWORD protocols, LPSCARDHANDLE handle, LPDWORD protocol)
 {
     (void)context, (void)mode, (void)protocols;
-    if (strcmp(reader, READER) != 0)
+    if (strcmp(reader, reader_name) != 0)
         return SCARD_E_UNKNOWN_READER;
     *handle = 1;
     *protocol = SCARD_PROTOCOL_T1;
@@ -230,10 +238,13 @@ DLL LONG WINAPI SCardStatusA(SCARDHANDLE handle, LPSTR names, LPDWORD names_leng
         *state = SCARD_SPECIFIC;
     if (protocol)
         *protocol = SCARD_PROTOCOL_T1;
-    if (names && names_length && *names_length >= sizeof READER + 1)
-        memcpy(names, READER "\0", sizeof READER + 1);
+    DWORD needed = (DWORD)strlen(reader_name) + 2;
+    if (names && names_length && *names_length >= needed) {
+        memcpy(names, reader_name, needed - 1);
+        names[needed - 1] = 0;
+    }
     if (names_length)
-        *names_length = sizeof READER + 1;
+        *names_length = needed;
     if (bytes && length && *length >= atr_length)
         memcpy(bytes, atr, atr_length);
     if (length)
