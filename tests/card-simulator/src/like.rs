@@ -67,9 +67,7 @@ impl Steps<'_> {
     }
 
     fn word(&self, step: &str, key: &str) -> &str {
-        self.get(step, key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        word(self.get(step, key)).unwrap_or_default()
     }
 
     fn number(&self, step: &str, key: &str) -> Option<u64> {
@@ -106,10 +104,15 @@ impl Steps<'_> {
     }
 }
 
+/// A text. One with a comma would be more than the value of one option.
+fn word(value: Option<&Value>) -> Option<&str> {
+    value?.as_str().filter(|text| !text.contains(','))
+}
+
 /// The options that make a plastic card answer like this one.
 fn options(card: Option<&Map<String, Value>>, steps: &Steps<'_>) -> String {
-    let text = |key| card.and_then(|card| card.get(key)).and_then(Value::as_str);
-    let known = |key| text(key).filter(|text| *text != "unknown" && !text.contains(','));
+    let text = |key| word(card.and_then(|card| card.get(key)));
+    let known = |key| text(key).filter(|text| *text != "unknown");
     let base = match text("label") {
         Some("JPKIAPICCTOKEN") => "juki",
         _ => "plastic",
@@ -293,6 +296,13 @@ mod tests {
         assert_eq!(like.timing.apdu.as_millis(), 20);
         assert_eq!(like.timing.byte.as_micros(), 100);
         assert!(like.options.contains("filler=ff:3808"), "{}", like.options);
+    }
+
+    #[test]
+    fn a_value_is_one_option() {
+        let report = r#"{"format":1,"card":{"atr":"3B00,auth-tries=1","model":"a,sign-tries=1"},
+                         "answers":[{"step":"query-sign","status":"63C5,auth-tries=1"}]}"#;
+        assert_eq!(Like::from_report(report).unwrap().options, "plastic");
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl Channel for Line {
     }
 
     fn reset(&mut self) -> Result<(), Error> {
-        let mut talk = self.begin(Duration::ZERO)?;
+        let talk = self.begin(Duration::ZERO)?;
         talk.end(Disposition::PowerDown)
     }
 
