@@ -1,7 +1,7 @@
 //! The exact APDUs of each function, as golden files.
 
 use crate::common::golden::{self, Script};
-use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, SIGN, Template};
+use crate::common::{AUTH, Fixture, Mechanism, PASSWORD, PIN, REST, SIGN, Template};
 use cryptoki_sys::*;
 
 /// Reads a certificate as a program does: search by ID, then the value.
@@ -138,9 +138,6 @@ fn card_is_proved_again_after_a_pause() {
     });
     golden::check("wire/rest.txt", &script.to_string());
 }
-
-/// Longer than the module takes a card for the same without asking it.
-const REST: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// Compares what a script said with its golden file; up to three times, because a machine that pauses
 /// between two steps makes a rest, after which the card is proved once more.

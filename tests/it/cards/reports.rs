@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
 
 use cryptoki_sys::*;
 use jpki_card_simulator::like::Like;
 
 use crate::common::golden::{self, Script};
-use crate::common::{AUTH, Fixture, Mechanism, PIN, Template};
+use crate::common::{AUTH, Fixture, Mechanism, PIN, REST, Template};
 
 /// Reports of real cards, and those that were written from what others published.
 const FOLDERS: [&str; 2] = ["cards", "published"];
@@ -42,6 +43,7 @@ fn work(options: &str) -> String {
     let key = fixture.private_key(session);
     let mut rsa_pss = Ok(Vec::new());
     for what in ["the first signature", "the next one"] {
+        sleep(REST);
         script.step(what, || {
             let mechanism = Mechanism::usual(CKM_SHA256_RSA_PKCS);
             fixture
@@ -49,6 +51,7 @@ fn work(options: &str) -> String {
                 .unwrap();
         });
     }
+    sleep(REST);
     script.step("RSA-PSS", || {
         let mechanism = Mechanism::usual(CKM_SHA256_RSA_PKCS_PSS);
         rsa_pss = fixture.sign_once(session, &mechanism, key, b"data");

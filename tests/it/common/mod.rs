@@ -44,3 +44,6 @@ pub use words::{Mechanism, Template};
 pub const PIN: &[u8] = b"1234";
 /// See [`PIN`].
 pub const PASSWORD: &[u8] = b"ABC123";
+
+/// Longer than the module takes a card for the same, and its PIN for untried, without asking it.
+pub const REST: std::time::Duration = std::time::Duration::from_millis(300);
