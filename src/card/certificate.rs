@@ -19,12 +19,7 @@ const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     der: Vec<u8>,
-    subject: Vec<u8>,
-    issuer: Vec<u8>,
-    serial_number: Vec<u8>,
-    not_before: DateTime,
-    not_after: DateTime,
-    public_key_info: Vec<u8>,
+    fields: Fields,
     public_key: PublicKey,
 }
 
@@ -40,12 +35,7 @@ impl Certificate {
             .map_err(|_| Error::Malformed("the certificate's key is not an RSA key"))?;
         Ok(Certificate {
             der,
-            subject: fields.subject,
-            issuer: fields.issuer,
-            serial_number: fields.serial_number,
-            not_before: fields.not_before,
-            not_after: fields.not_after,
-            public_key_info: fields.public_key_info,
+            fields,
             public_key,
         })
     }
@@ -57,32 +47,32 @@ impl Certificate {
 
     /// Subject name, DER.
     pub fn subject(&self) -> &[u8] {
-        &self.subject
+        &self.fields.subject
     }
 
     /// Issuer name, DER.
     pub fn issuer(&self) -> &[u8] {
-        &self.issuer
+        &self.fields.issuer
     }
 
     /// Serial number, a DER INTEGER.
     pub fn serial_number(&self) -> &[u8] {
-        &self.serial_number
+        &self.fields.serial_number
     }
 
     /// Start of validity, UTC.
     pub fn not_before(&self) -> DateTime {
-        self.not_before
+        self.fields.not_before
     }
 
     /// End of validity, UTC.
     pub fn not_after(&self) -> DateTime {
-        self.not_after
+        self.fields.not_after
     }
 
     /// SubjectPublicKeyInfo, DER.
     pub fn public_key_info(&self) -> &[u8] {
-        &self.public_key_info
+        &self.fields.public_key_info
     }
 
     /// The public key.
@@ -131,7 +121,8 @@ impl Certificate {
     }
 }
 
-/// The fields of a certificate that are needed.
+/// The fields of a certificate that are needed; names, number and key in DER.
+#[derive(Debug, Clone)]
 struct Fields {
     subject: Vec<u8>,
     issuer: Vec<u8>,
