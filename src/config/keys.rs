@@ -54,7 +54,7 @@ pub enum Values {
     Patterns,
     /// A filter of `env_logger`.
     LogFilter,
-    /// A path that begins with `/`, or nothing.
+    /// An absolute path, or nothing.
     Path,
     /// A number of seconds.
     Seconds,
@@ -89,8 +89,8 @@ impl Values {
                  `jpki_pkcs11=debug` のようなフィルター"
                     .to_owned()
             }
-            (Values::Path, English) => "a path that begins with `/`, or nothing".to_owned(),
-            (Values::Path, Japanese) => "`/` で始まるパス、または空欄".to_owned(),
+            (Values::Path, English) => "an absolute path, or nothing".to_owned(),
+            (Values::Path, Japanese) => "絶対パス、または空欄".to_owned(),
             (Values::Seconds, English) => {
                 format!("{} to {}", ANSWER_SECONDS.start(), ANSWER_SECONDS.end())
             }
@@ -316,7 +316,7 @@ fn log_from_raw(given: &RawValue) -> Option<String> {
 fn path_from_raw(given: &RawValue) -> Option<Option<PathBuf>> {
     match given {
         RawValue::Text(text) if text.is_empty() => Some(None),
-        RawValue::Text(text) if text.starts_with('/') && !text.contains('\0') => {
+        RawValue::Text(text) if Path::new(text).is_absolute() && !text.contains('\0') => {
             Some(Some(PathBuf::from(text)))
         }
         _ => None,

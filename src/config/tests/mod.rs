@@ -58,10 +58,10 @@ fn from_file_for(program: &str, text: impl AsRef<[u8]>) -> (Config, Vec<String>)
         ..Sources::default()
     };
     let (config, complaints) = Config::from_sources(&sources);
-    let prefix = format!("{}/", folder.0.display());
+    let whole = sources.files[0].display().to_string();
     let complaints = texts(&complaints)
         .into_iter()
-        .map(|text| text.replace(&prefix, ""))
+        .map(|text| text.replace(&whole, "config.toml"))
         .collect();
     (config, complaints)
 }
