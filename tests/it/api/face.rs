@@ -116,7 +116,11 @@ fn slot_and_token(face: &mut String, fixture: &Fixture, slot: CK_SLOT_ID) {
         info.ulTotalPrivateMemory,
         info.ulFreePrivateMemory,
     ];
-    writeln!(face, "memory         {memory:x?}").unwrap();
+    let memory = memory.map(|bytes| match bytes {
+        CK_UNAVAILABLE_INFORMATION => "unavailable".to_owned(),
+        known => known.to_string(),
+    });
+    writeln!(face, "memory         {}", memory.join(", ")).unwrap();
     writeln!(face, "time           {}\n", text(&info.utcTime)).unwrap();
 }
 
@@ -178,7 +182,10 @@ fn shown(kind: CK_ATTRIBUTE_TYPE, value: &[u8]) -> String {
             other => format!("no flag: {other:x?}"),
         },
         Kind::Number => match <[u8; size_of::<CK_ULONG>()]>::try_from(value) {
-            Ok(bytes) => format!("{:#x}", CK_ULONG::from_ne_bytes(bytes)),
+            Ok(bytes) => match CK_ULONG::from_ne_bytes(bytes) {
+                CK_UNAVAILABLE_INFORMATION => "unavailable".to_owned(),
+                number => format!("{number:#x}"),
+            },
             Err(_) => format!("no number: {value:x?}"),
         },
         Kind::Numbers => {
