@@ -210,19 +210,11 @@ impl Fault {
             },
             // A damaged first block is that of another card.
             Some(M::LastByteWrong) => matches!(code, CKR_DEVICE_ERROR | CKR_DEVICE_REMOVED),
-            // It may look like any status word, if seldom.
-            Some(M::Random) => matches!(
-                code,
-                CKR_DEVICE_ERROR
-                    | CKR_DEVICE_REMOVED
-                    | CKR_TOKEN_NOT_RECOGNIZED
-                    | CKR_USER_NOT_LOGGED_IN
-                    | CKR_PIN_INCORRECT
-                    | CKR_PIN_LOCKED
-                    | CKR_MECHANISM_INVALID
-                    | CKR_DATA_INVALID
-                    | CKR_PIN_INVALID
-            ),
+            Some(M::Random) => match code {
+                CKR_DEVICE_ERROR | CKR_DEVICE_REMOVED => true,
+                CKR_TOKEN_NOT_RECOGNIZED => verb.opens,
+                _ => false,
+            },
         }
     }
 }

@@ -36,7 +36,7 @@ pub enum Misbehaviour {
     Empty,
     /// The command is executed; half of the answer arrives.
     Truncated,
-    /// The command is executed; as many random bytes arrive.
+    /// The command is executed; as many random bytes arrive, at their end no status word of ISO 7816-4.
     Random,
     /// The command is executed; 64 KiB arrive. (65,535 bytes through vpcd, which can say no more.)
     Oversized,
@@ -145,6 +145,13 @@ impl Misbehaviour {
             Self::Random => {
                 // Without randomness the true answer arrives.
                 let _ = getrandom::fill(answer);
+                // 6x and 9x would be an answer that means something.
+                let first = answer.len().checked_sub(2);
+                if let Some(byte) = first.and_then(|first| answer.get_mut(first))
+                    && matches!(*byte >> 4, 6 | 9)
+                {
+                    *byte ^= 0x80;
+                }
             }
             Self::Oversized => answer.resize(65_536, 0xA5),
             Self::Endless61 => *answer = vec![0x61, 0xFF],
