@@ -26,7 +26,7 @@ const BUSY_PATIENCE: Duration = Duration::from_millis(1500);
 /// Between two attempts meanwhile.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often an open card is tried to be closed.
+/// Attempts to close a card that was left open.
 const CLOSING_ATTEMPTS: u32 = 2;
 
 /// A reader, by its name, for the whole life of the module.
@@ -444,22 +444,20 @@ impl Reader {
         }
     }
 
-    /// Closes what `login_state = "card"` left open: by leaving the application or, where that gets no answer, by the end
-    /// of the connection, which takes the card's power; where that may not have come through, over another one.
+    /// Closes what `login_state = "card"` left open: by leaving the application, a second time over another connection where
+    /// the first one is lost, and at last by the end of the connection, which takes the card's power.
     pub fn leave(&self, inserted: &Arc<Insertion>) {
+        for _ in 0..CLOSING_ATTEMPTS {
+            match self.with_card(inserted, JpkiCard::logout) {
+                Ok(()) => return,
+                Err(error) => debug!("{}: {error}", self.name),
+            }
+        }
         let mut held = self.held.lock();
         let is_this = held.number == inserted.number;
-        let Some(card) = held.card.as_mut().filter(|_| is_this) else {
-            return;
-        };
-        for _ in 0..CLOSING_ATTEMPTS {
-            let Err(error) = self.attach(card, false).and_then(|()| card.logout()) else {
-                break;
-            };
-            debug!("{}: {error}", self.name);
+        if let Some(card) = held.card.as_mut().filter(|_| is_this) {
             card.detach();
         }
-        inserted.note(card);
     }
 
     /// `C_Finalize` has begun: from now on nothing is sent to the card but what closes it.
