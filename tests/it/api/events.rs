@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::common::config::Config;
 use crate::common::fixture::{READER, card, reader_with};
-use crate::common::{AUTH, FakePcsc, Fixture, PIN, SIGN, Service};
+use crate::common::module::pcsc::Error;
+use crate::common::{AUTH, Call, Failure, FakePcsc, Fixture, PIN, SIGN, Service};
 use cryptoki_sys::*;
 use jpki_card_simulator::VirtualReader;
 
@@ -240,6 +241,39 @@ fn wait_ends_with_each_change() {
         slot.unwrap();
         assert!(woken - start < Duration::from_millis(600), "{name}");
         events(&fixture);
+    }
+}
+
+#[test]
+fn wait_goes_on_after_failures_of_pcsc() {
+    let words = || "injected".to_owned();
+    let fixture = Fixture::plastic();
+    for error in [
+        Error::Failed(words()),
+        Error::Busy,
+        Error::Stuck,
+        Error::NoService(words()),
+    ] {
+        // A question, something to wait with, a question, a wait: one of them at a time.
+        for skipped in 0..4 {
+            fixture.pcsc.failures(|failures| {
+                failures.clear();
+                failures.add(skipped, 1, Failure::of(error.clone()));
+            });
+            let caller = fixture.caller();
+            let waiter = thread::spawn(move || caller.wait_for_slot_event(0));
+            thread::sleep(Duration::from_millis(350));
+            assert!(!waiter.is_finished(), "{error:?}, call {skipped}");
+            let calls = fixture.pcsc.failures(|failures| failures.calls().to_vec());
+            assert!(
+                calls.len() > skipped && calls.contains(&Call::Wait),
+                "{calls:?}"
+            );
+            fixture.take_out();
+            waiter.join().unwrap().unwrap();
+            fixture.put_back();
+            events(&fixture);
+        }
     }
 }
 
