@@ -16,13 +16,13 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
         ],
         Message::WrongPin { .. } => [
             "The {pin} is wrong.",
-            "It has {tries} left; after that it is locked and has to be set anew.",
+            "It has {tries} left; after that it is locked and has to be reset.",
             "Check it carefully and enter it again; if you are not sure, stop here and look it up.",
         ],
         Message::LastTryKept { .. } => [
             "The {pin} has one try left, so it was not sent to the card.",
             "One more mistake would lock it; the last try is kept from being spent by accident. No try was used up.",
-            "If you are certain, check it with `jpki-doctor check-pin`; when it is right, all tries come back. With the environment variable JPKI_PKCS11_LAST_TRY=allow this program may use it as well. If you do not know it, have it set anew at your municipal office.",
+            "If you are certain, check it with `jpki-doctor check-pin`; when it is right, all tries come back. With the environment variable JPKI_PKCS11_LAST_TRY=allow this program may use it as well. If you do not know it, have it reset at your municipal office.",
         ],
         Message::RefusedBefore { .. } => [
             "This {pin} is the same that the card has refused already, so it was not sent again.",
@@ -33,14 +33,14 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
             token: Token::Authentication,
         } => [
             "The {pin} is locked.",
-            "The card does not take even the right one, and its {certificate} cannot be used until the PIN is set anew.",
+            "The card does not take even the right one, and its {certificate} cannot be used until the PIN is reset.",
             "Go to the municipal office (市区町村の窓口) where you are registered and ask for a new PIN.",
         ],
         Message::PinLocked {
             token: Token::Signature,
         } => [
             "The {pin} is locked.",
-            "The card does not take even the right one, and its {certificate} cannot be used until the password is set anew.",
+            "The card does not take even the right one, and its {certificate} cannot be used until the password is reset.",
             "Go to the municipal office (市区町村の窓口) where you are registered and ask for a new password. In some cases a kiosk in a convenience store or the smartphone app can do it too; see https://www.jpki.go.jp/.",
         ],
         Message::PinsNotSet => [
@@ -51,7 +51,7 @@ pub(super) fn templates(message: &Message) -> [&'static str; 3] {
         Message::CannotUnblock => [
             "Setting a first PIN, unlocking a PIN and logging in as security officer are not possible.",
             "The holder of a My Number card has no right to do any of these.",
-            "Have a locked PIN set anew at the municipal office (市区町村の窓口) where you are registered. A PIN that you know can be changed with this module.",
+            "Have a locked PIN reset at the municipal office (市区町村の窓口) where you are registered. A PIN that you know can be changed with this module.",
         ],
         Message::PinChangeUnclear { .. } => [
             "The exchange with the card broke off while the {pin} was being changed.",

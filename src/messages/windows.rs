@@ -10,7 +10,7 @@ pub(super) fn templates(message: &Message, language: Language) -> Option<[&'stat
         (Message::LastTryKept { .. }, English) => [
             "The {pin} has one try left, so it was not sent to the card.",
             "One more mistake would lock it; the last try is kept from being spent by accident. No try was used up.",
-            "If you are certain, check it with the official software; when it is right, all tries come back. With the environment variable JPKI_PKCS11_LAST_TRY=allow this program may use it as well. If you do not know it, have it set anew at your municipal office.",
+            "If you are certain, check it with the official software; when it is right, all tries come back. With the environment variable JPKI_PKCS11_LAST_TRY=allow this program may use it as well. If you do not know it, have it reset at your municipal office.",
         ],
         (Message::LastTryKept { .. }, Japanese) => [
             "{pin}の残りの試行回数があと1回のため、カードには送りませんでした。",

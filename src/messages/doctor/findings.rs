@@ -142,7 +142,7 @@ catalogue! {
         ];
         LastTry "last-try" = [
             "The {pin} has one try left: one more mistake locks it.",
-            "Only if you are certain, check it with `{command}`; when it is right, all tries come back. If you do not know it, have it set anew at your municipal office (市区町村の窓口).",
+            "Only if you are certain, check it with `{command}`; when it is right, all tries come back. If you do not know it, have it reset at your municipal office (市区町村の窓口).",
         ], [
             "{pin}の残りの試行回数は、あと1回です。次に間違えるとロックされます。",
             "間違いないと言えるときだけ、`{command}` で照合してください。正しければ試行回数は元に戻ります。分からないときは、市区町村の窓口で再設定してください。",
