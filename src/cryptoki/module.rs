@@ -35,6 +35,8 @@ pub struct Module {
     pub(super) readers: Readers,
     /// Lock 2. Only grows.
     pub(super) slots: RwLock<Vec<Arc<Slot>>>,
+    /// What the last query for each kind of list counted: the tokens (`true`), all slots (`false`).
+    pub(super) counted_slots: Mutex<BTreeMap<bool, Vec<CK_SLOT_ID>>>,
     /// Lock 2.
     pub(super) sessions: Mutex<BTreeMap<CK_SESSION_HANDLE, Arc<Session>>>,
     /// Lock 2. Objects that sessions made.
@@ -102,6 +104,7 @@ impl Module {
             config,
             readers,
             slots: RwLock::default(),
+            counted_slots: Mutex::default(),
             sessions: Mutex::default(),
             session_objects: Mutex::default(),
             token_objects: Mutex::default(),

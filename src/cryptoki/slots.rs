@@ -13,6 +13,7 @@ use crate::card::files::{Kind, Role};
 use crate::card::reader::Reader;
 use crate::card::{Insertion, InsertionId, PcscError, Watch};
 use crate::cryptoki::mechanisms::Use;
+use crate::cryptoki::output_buffer::Room;
 use crate::cryptoki::rv::{Result, Rv};
 use crate::cryptoki::slot::Slot;
 use crate::logging;
@@ -36,21 +37,32 @@ impl Module {
         }
     }
 
-    /// `C_GetSlotList`. `refresh`: readers that came since the last time may appear; those that went
-    /// stay, with nothing in them.
+    /// `C_GetSlotList`. A query finds readers that came since the last time; those that went stay, with nothing in
+    /// them. The set of slots is the one of the query (5.5.1): a list that has outgrown the buffer since then is
+    /// given as the query counted it, for few programs ask a second time.
     ///
     /// # Errors
     /// None that the service could cause: without one there are simply no new readers.
-    pub(crate) fn slot_list(&self, token_present: bool, refresh: bool) -> Result<Vec<CK_SLOT_ID>> {
-        if refresh || self.slots.read().is_empty() {
+    pub(crate) fn slot_list(&self, token_present: bool, room: Room) -> Result<Vec<CK_SLOT_ID>> {
+        if room == Room::Query || self.slots.read().is_empty() {
             self.survey();
         }
         let slots: Vec<Arc<Slot>> = self.slots.read().clone();
-        Ok(slots
+        let list: Vec<CK_SLOT_ID> = slots
             .iter()
             .filter(|slot| !token_present || self.is_present(slot))
             .map(|slot| slot.id)
-            .collect())
+            .collect();
+        let mut counted = self.counted_slots.lock();
+        if room == Room::Query {
+            counted.insert(token_present, list.clone());
+        } else if !room.holds(list.len())
+            && let Some(counted) = counted.get(&token_present)
+            && room.holds(counted.len())
+        {
+            return Ok(counted.clone());
+        }
+        Ok(list)
     }
 
     fn is_present(&self, slot: &Slot) -> bool {

@@ -8,7 +8,6 @@ use cryptoki_sys::{
 use super::input::{In, InBytes, Reserved};
 use super::output::{Out, OutBuf};
 use super::process;
-use crate::cryptoki::output_buffer::Room;
 
 cryptoki! {
     /// Lists the slots, two for each reader. New readers are appended when the number is asked for (`pSlotList`
@@ -16,8 +15,8 @@ cryptoki! {
     fn C_GetSlotList(token_present: CK_BBOOL, (list, count): OutBuf<CK_SLOT_ID>) {
         let module = process::module()?;
         let list = list.open()?;
-        let refresh = list.room() == Room::Query;
-        list.give_all(&module.slot_list(token_present != CK_FALSE, refresh)?)
+        let slots = module.slot_list(token_present != CK_FALSE, list.room())?;
+        list.give_all(&slots)
     }
 
     /// Describes a slot. `CKF_TOKEN_PRESENT` is set for a JPKI card alone.

@@ -147,6 +147,30 @@ fn card_in_the_second_reader_is_found_behind_another_kind_of_card() {
 }
 
 #[test]
+fn card_that_comes_between_query_and_list_does_not_outgrow_the_buffer() {
+    let pcsc = FakePcsc::default();
+    let second = reader_with("plastic");
+    second.remove();
+    pcsc.plug("Reader 00", reader_with("plastic"));
+    pcsc.plug("Reader 01", second);
+    let fixture = Fixture::on(pcsc, |_| ());
+    assert_eq!(fixture.slot_count(true), Ok(2));
+    fixture.pcsc.reader("Reader 01").insert_again().unwrap();
+    assert_eq!(fixture.slots_in(true, 1), Err(CKR_BUFFER_TOO_SMALL));
+    assert_eq!(
+        fixture.slots_in(true, 2),
+        Ok(vec![0, 1]),
+        "as it was counted"
+    );
+    assert_eq!(
+        fixture.slots_in(true, 4),
+        Ok(vec![0, 1, 2, 3]),
+        "with room for the new token"
+    );
+    assert_eq!(fixture.slot_count(true), Ok(4));
+}
+
+#[test]
 fn card_of_another_program_is_waited_for_once() {
     let fixture = Fixture::plastic();
     fixture.pcsc.occupy(Duration::from_millis(700));

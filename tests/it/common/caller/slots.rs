@@ -9,10 +9,21 @@ use super::{Answer, Caller, call, input, size};
 impl Caller {
     /// `C_GetSlotList`, both calls.
     pub fn slot_list(&self, token_present: bool) -> Answer<Vec<CK_SLOT_ID>> {
-        let present = CK_BBOOL::from(token_present);
+        let count = self.slot_count(token_present)?;
+        self.slots_in(token_present, size(count))
+    }
+
+    /// `C_GetSlotList` without a buffer.
+    pub fn slot_count(&self, token_present: bool) -> Answer<CK_ULONG> {
         let mut count = 0;
-        call!(self.C_GetSlotList(present, ptr::null_mut(), &mut count))?;
-        let mut slots = vec![0; size(count)];
+        let present = CK_BBOOL::from(token_present);
+        call!(self.C_GetSlotList(present, ptr::null_mut(), &mut count)).map(|()| count)
+    }
+
+    /// `C_GetSlotList` with a buffer for so many slots.
+    pub fn slots_in(&self, token_present: bool, room: usize) -> Answer<Vec<CK_SLOT_ID>> {
+        let mut slots = vec![0; room];
+        let (present, mut count) = (CK_BBOOL::from(token_present), room as CK_ULONG);
         call!(self.C_GetSlotList(present, slots.as_mut_ptr(), &mut count))?;
         slots.truncate(size(count));
         Ok(slots)
