@@ -1,5 +1,6 @@
 //! The kinds of card, and how they are read.
 
+mod extended_reads;
 mod kinds;
 mod reading;
 mod reports;

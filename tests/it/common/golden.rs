@@ -185,6 +185,7 @@ fn line_of(entry: jpki_card_simulator::reader::Entry) -> Option<String> {
             let status = format!("{:02X}{:02X}", status[0], status[1]);
             let data = match data.len() {
                 0 => String::new(),
+                bytes if is_shorter_than_asked(&command, bytes) => "up to its end ".to_owned(),
                 _ if is_end_of_file(&command) => "the rest ".to_owned(),
                 bytes => format!("{bytes} bytes "),
             };
@@ -207,12 +208,23 @@ fn written(command: &[u8]) -> String {
         [0x80, 0x2A, _, _, length, data @ .., le] if data.len() == usize::from(*length) => {
             format!("{} ({length} bytes) {le:02X}", hex(&command[..5]))
         }
-        [start @ .., _] if is_end_of_file(command) => format!("{} ..", hex(start)),
+        [start @ .., 0x00, _, _] | [start @ .., _] if is_end_of_file(command) => {
+            format!("{} ..", hex(start))
+        }
         _ => hex(command),
     }
 }
 
 /// A READ BINARY for what is left of a certificate, which may be a byte more or less another time.
 fn is_end_of_file(command: &[u8]) -> bool {
-    matches!(command, [0x00, 0xB0, 0x00..=0x7F, _, 1..=0xFF])
+    matches!(
+        command,
+        [0x00, 0xB0, 0x00..=0x7F, _, 1..=0xFF] | [0x00, 0xB0, 0x00..=0x7F, _, 0x00, _, _]
+    )
+}
+
+/// A READ BINARY with an extended Le that was answered with fewer bytes.
+fn is_shorter_than_asked(command: &[u8], bytes: usize) -> bool {
+    matches!(*command, [0x00, 0xB0, _, _, 0x00, high, low]
+        if usize::from(u16::from_be_bytes([high, low])) > bytes)
 }

@@ -4,6 +4,7 @@ mod always_authenticate;
 mod dialog;
 mod kept_pin;
 mod login;
+mod pad;
 mod pin_protection;
 mod scripted_pinentry;
 mod set_pin;

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::module::pcsc::{Channel, Disposition, Error, Exchange, InsertionId};
+use super::super::module::pcsc::{Abilities, Channel, Disposition, Error, Exchange, InsertionId};
 use super::failures::{Call, Failure};
+use super::part10::Part10;
 use super::{FakePcsc, Place};
 
 /// A shared connection to one card. Dropping it leaves the card as it is.
@@ -174,6 +175,10 @@ impl Channel for Link {
         self.reset_card()
     }
 
+    fn abilities(&mut self) -> Abilities {
+        self.place.part10.abilities
+    }
+
     fn disconnect(mut self: Box<Self>, disposition: Disposition) {
         let is_late = self.broken == Some(Error::Stuck);
         let happens = self.failure(Call::Disconnect).is_none_or(|it| it.happened);
@@ -209,6 +214,10 @@ impl Transaction<'_> {
             Err(error) => error,
             Ok(()) => Error::Failed("no answer".to_owned()),
         })
+    }
+
+    pub(super) fn part10(&self) -> &Part10 {
+        &self.link.place.part10
     }
 
     /// Ends it and leaves the card as it is.
@@ -248,6 +257,10 @@ impl Exchange for Transaction<'_> {
             self.finish(Disposition::PowerDown);
         }
         Err(error)
+    }
+
+    fn control(&mut self, code: u32, data: &[u8]) -> Result<Vec<u8>, Error> {
+        Transaction::control(self, code, data)
     }
 
     fn end(mut self: Box<Self>, disposition: Disposition) -> Result<(), Error> {

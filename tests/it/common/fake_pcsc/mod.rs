@@ -3,6 +3,7 @@
 mod connection;
 mod events;
 pub mod failures;
+mod part10;
 
 pub use connection::{Link, Transaction};
 
@@ -50,6 +51,7 @@ struct Place {
     epoch: u64,
     /// Another program has the card for itself, until then.
     busy_until: Option<Instant>,
+    part10: part10::Part10,
 }
 
 /// Whose transaction it is.
@@ -70,6 +72,7 @@ impl FakePcsc {
             turn: Arc::default(),
             epoch: state.plugged,
             busy_until: None,
+            part10: part10::Part10::default(),
         };
         state.readers.push(place);
     }
@@ -151,6 +154,12 @@ impl FakePcsc {
         }
         place.power();
         Ok(Link::new(self.clone(), place, insertion))
+    }
+
+    fn with_place(&self, name: &str, change: impl FnOnce(&mut Place)) {
+        let mut state = self.state();
+        let mut places = state.readers.iter_mut();
+        change(places.find(|place| place.name == name).unwrap());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
