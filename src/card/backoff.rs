@@ -77,7 +77,7 @@ mod tests {
         for _ in 0..3 {
             strikes.failed(began, now);
         }
-        assert!(strikes.rests(now + Duration::from_secs(19)));
+        assert!(strikes.rests(now + Duration::from_millis(19_999)));
         assert!(!strikes.rests(now + Duration::from_secs(20)));
     }
 }

@@ -88,9 +88,6 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Problem> {
     if !metadata.is_file() {
         return Err(Problem::NotAFile);
     }
-    if metadata.len() > LARGEST_FILE {
-        return Err(Problem::TooLarge);
-    }
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE + 1)
         .read_to_end(&mut bytes)
