@@ -1,6 +1,6 @@
 /* Calls every function of the list with nothing, with lengths without buffers and with handles of
-   nobody, then signs with buffers that are exact and one byte short. Run under valgrind by
-   tests/valgrind, on a virtual card. It expects answers and no particular codes but where it says so;
+   nobody, then signs with buffers that are exact and one byte short. Run by tests/valgrind
+   and tests/address-sanitizer, on a virtual card. It expects answers and no particular codes but where it says so;
    the codes are judged by tests/it/api/null_pointers.rs and tests/it/api/two_calls.rs. */
 
 #include <dlfcn.h>
