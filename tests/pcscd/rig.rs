@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::ops::Deref;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -204,17 +204,9 @@ pub(crate) fn stop_pcscd() {
 
 /// Starts another one in its place, and waits for the cards to be back.
 pub(crate) fn start_pcscd() {
-    let script = r#"[ -d /run/pcscd ] || { mount -t tmpfs tmpfs /run && mkdir /run/pcscd; }
-        mount --bind "$1/run" /run/pcscd && exec pcscd $VIRTUAL_CARD_PCSCD_OPTIONS --foreground --config "$1/conf""#;
-    let log = fs::File::options()
-        .append(true)
-        .open(folder().join("pcscd.log"))
-        .unwrap();
-    let child = Command::new("unshare")
-        .args(["--mount", "sh", "-c", script, "sh"])
+    let child = Command::new("tests/virtual-pcscd")
+        .arg("--pcscd")
         .arg(folder())
-        .stdout(log.try_clone().unwrap())
-        .stderr(Stdio::from(log))
         .spawn()
         .unwrap();
     *RESTARTED.lock().unwrap() = Some(child);
