@@ -26,7 +26,8 @@ class Gone(Exception):
 class Neighbour:
     """One shared connection that stays open, so that pcscd does not power the card off."""
 
-    def __init__(self):
+    def __init__(self, reader=0):
+        self.reader = reader
         self.context, self.card, self.protocol = L(), L(), D()
         self.must(library.SCardEstablishContext(0, None, None, c.byref(self.context)))
         self.connect()
@@ -43,7 +44,7 @@ class Neighbour:
         return [part for part in names.raw[:length.value].split(b"\0") if part]
 
     def connect(self):
-        self.must(library.SCardConnect(self.context, self.readers()[0], D(SHARED), D(3),
+        self.must(library.SCardConnect(self.context, self.readers()[self.reader], D(SHARED), D(3),
                                        c.byref(self.card), c.byref(self.protocol)))
 
     def begin(self):

@@ -6,7 +6,7 @@ import ctypes as c
 U = c.c_ulong
 OK, USER, CONTEXT = 0, 1, 2
 NAMES = {
-    0x0: "CKR_OK", 0x5: "CKR_GENERAL_ERROR", 0x6: "CKR_FUNCTION_FAILED", 0x7: "CKR_ARGUMENTS_BAD",
+    0x0: "CKR_OK", 0x3: "CKR_SLOT_ID_INVALID", 0x5: "CKR_GENERAL_ERROR", 0x6: "CKR_FUNCTION_FAILED", 0x7: "CKR_ARGUMENTS_BAD",
     0x30: "CKR_DEVICE_ERROR", 0x32: "CKR_DEVICE_REMOVED", 0x54: "CKR_FUNCTION_NOT_SUPPORTED",
     0x60: "CKR_KEY_HANDLE_INVALID", 0x70: "CKR_MECHANISM_INVALID", 0x91: "CKR_OPERATION_NOT_INITIALIZED",
     0x90: "CKR_OPERATION_ACTIVE", 0xA0: "CKR_PIN_INCORRECT", 0xA1: "CKR_PIN_INVALID",
@@ -16,11 +16,11 @@ NAMES = {
 }
 # Places in CK_FUNCTION_LIST.
 PLACES = {
-    "C_Initialize": 0, "C_Finalize": 1, "C_GetSlotList": 4, "C_GetTokenInfo": 6, "C_SetPIN": 11,
+    "C_Initialize": 0, "C_Finalize": 1, "C_GetSlotList": 4, "C_GetSlotInfo": 5, "C_GetTokenInfo": 6, "C_SetPIN": 11,
     "C_OpenSession": 12, "C_CloseSession": 13, "C_CloseAllSessions": 14, "C_GetSessionInfo": 15,
     "C_Login": 18, "C_Logout": 19, "C_GetAttributeValue": 24, "C_FindObjectsInit": 26,
     "C_FindObjects": 27, "C_FindObjectsFinal": 28, "C_SignInit": 42, "C_Sign": 43, "C_SignUpdate": 44,
-    "C_SignFinal": 45,
+    "C_SignFinal": 45, "C_WaitForSlotEvent": 67,
 }
 CKO_CERTIFICATE, CKO_PRIVATE_KEY = 1, 3
 CKM_RSA_PKCS, CKM_SHA256_RSA_PKCS = 0x1, 0x40
@@ -65,12 +65,12 @@ def pointer(secret, length):
 class Module:
     """Loaded and initialized. `role` is 0 for the authentication token, 1 for the signature token."""
 
-    def __init__(self, path):
+    def __init__(self, path, arguments=None):
         library = c.CDLL(path)
         pointer = c.POINTER(FunctionList)()
         assert library.C_GetFunctionList(c.byref(pointer)) == OK
         self.functions = {key: c.CFUNCTYPE(U)(pointer.contents.functions[place]) for key, place in PLACES.items()}
-        self.check("C_Initialize", None)
+        self.check("C_Initialize", arguments)
 
     def call(self, function, *arguments):
         return self.functions[function](*arguments)
@@ -80,14 +80,17 @@ class Module:
         if rv != OK:
             raise Error(function, rv)
 
-    def slots(self):
+    def slots(self, present=1):
         count, ids = U(64), (U * 64)()
-        self.check("C_GetSlotList", c.c_ubyte(1), ids, c.byref(count))
+        self.check("C_GetSlotList", c.c_ubyte(present), ids, c.byref(count))
         return list(ids[:count.value])
 
     def open(self, role):
+        return self.open_slot(self.slots()[role], role)
+
+    def open_slot(self, slot, role):
         session = U()
-        self.check("C_OpenSession", U(self.slots()[role]), U(6), None, None, c.byref(session))
+        self.check("C_OpenSession", U(slot), U(6), None, None, c.byref(session))
         return Session(self, session.value, role)
 
     def token(self, role):
@@ -135,7 +138,7 @@ class Session:
             raise Error("no private key", 0x101)
         self.check("C_SignInit", c.byref(Mechanism(mechanism, None, 0)), U(keys[0]))
 
-    def sign(self, context=None, mechanism=CKM_SHA256_RSA_PKCS):
+    def sign(self, context=None, mechanism=CKM_SHA256_RSA_PKCS, data=b"data to be signed"):
         """A signature of 256 bytes. `context`: PIN for CKU_CONTEXT_SPECIFIC."""
         self.sign_init(mechanism)
         if context is not None:
@@ -143,7 +146,7 @@ class Session:
             if rv != OK:
                 raise Error("C_Login", rv)
         out, length = (c.c_ubyte * 512)(), U(512)
-        self.check("C_Sign", b"data to be signed", U(17), out, c.byref(length))
+        self.check("C_Sign", data, U(len(data)), out, c.byref(length))
         return bytes(out[:length.value])
 
     def tries_sign(self, **arguments):
