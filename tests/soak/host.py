@@ -26,7 +26,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../compare-opensc"))
-from pkcs11 import CKO_CERTIFICATE, OK, U, Attribute, Error, Module, TokenInfo, name  # noqa: E402
+from pkcs11 import CKO_CERTIFICATE, OK, U, Attribute, Error, Module, TokenInfo, name
 
 OS_LOCKING = 2
 CKA_VALUE = 0x11

@@ -35,6 +35,13 @@ def counters(card):
     return {key: int(value) for key, value in control(f"counters {card}", int(card == "second")).items()}
 
 
+def another_pin(right, draw):
+    """As long as the right one, of digits."""
+    while (wrong := f"{draw.randrange(10 ** len(right)):0{len(right)}d}") == right:
+        pass
+    return wrong
+
+
 def write_keys():
     """The modulus of each key, from the certificates that the simulator exports: the module has no part in it."""
     keys = {}
@@ -55,7 +62,7 @@ def at_once(*works):
     def run(work):
         try:
             work()
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001  it is raised by the caller
             broken.append(error)
 
     threads = [threading.Thread(target=run, args=(work,)) for work in works]
@@ -81,7 +88,8 @@ class Program:
         self.sends = {"C_Login"} if card else {"C_Login", "C_Sign"}
         self.log = FOLDER / f"{name}.log"
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("JPKI_", "XDG_"))}
-        environment.update(settings, HOME=str(FOLDER), LC_ALL="C.UTF-8", JPKI_PKCS11_LOG_FILE=str(self.log),
+        # Without its caches by thread, malloc knows to the byte what it has given out.
+        environment.update(settings, GLIBC_TUNABLES="glibc.malloc.tcache_count=0", HOME=str(FOLDER), LC_ALL="C.UTF-8", JPKI_PKCS11_LOG_FILE=str(self.log),
                            SOAK_KEYS=str(FOLDER / "keys.json"), SOAK_PINS=str(FOLDER / "pins.json"))
         with open(self.log.with_suffix(".stderr"), "a") as errors:
             self.process = subprocess.Popen([sys.executable, HERE / "host.py", module, context, *habits], env=environment,
@@ -175,15 +183,15 @@ def state_of(pid):
 
 
 def neighbour(reader, *deeds):
-    """Another PC/SC program: see compare-opensc/pcsc.py."""
+    """Another PC/SC program: see compare-opensc/pcsc.py. Returns what it said, which is nothing if all went well."""
     code = ("import sys, time, pcsc\nit = pcsc.Neighbour(int(sys.argv[1]))\n"
             "for deed in sys.argv[2:]:\n getattr(it, deed)()\n time.sleep(0.05)")
-    return subprocess.run([sys.executable, "-c", code, str(reader), *deeds], timeout=120, capture_output=True,
-                          env={**os.environ, "PYTHONPATH": str(HERE.parent / "compare-opensc")}).returncode == 0
+    return subprocess.run([sys.executable, "-c", code, str(reader), *deeds], timeout=120, capture_output=True, text=True,
+                          check=False, env={**os.environ, "PYTHONPATH": str(HERE.parent / "compare-opensc")}).stderr
 
 
 def opensc_reset(reader, kind):
-    return subprocess.run(["opensc-tool", "--reader", str(reader), "--reset", kind], timeout=120,
+    return subprocess.run(["opensc-tool", "--reader", str(reader), "--reset", kind], timeout=120, check=False,
                           capture_output=True).returncode == 0
 
 
@@ -199,6 +207,7 @@ def opensc_signs(module, card, role, keys):
     done = subprocess.run(["pkcs11-tool", "--module", module, "--token-label", LABELS[role], "--login", "--pin",
                            PINS[card][role], "--sign", "--id", "02" if role == "sign" else "01", "--mechanism",
                            "SHA256-RSA-PKCS", "--input-file", FOLDER / "opensc.in", "--output-file", out], timeout=120,
-                          capture_output=True, text=True, env={**os.environ, "OPENSC_CONF": str(FOLDER / "opensc.conf")})
+                          check=False, capture_output=True, text=True,
+                          env={**os.environ, "OPENSC_CONF": str(FOLDER / "opensc.conf")})
     good = done.returncode == 0 and is_signature(keys[card][role], data, out.read_bytes())
     return good, (done.stderr.strip().splitlines() or [""])[-1]

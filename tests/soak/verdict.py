@@ -72,10 +72,10 @@ class Verdict:
         self.start, self.failures, self.rows = start, [], []
         self.steps, self.calls, self.longest = collections.Counter(), collections.Counter(), collections.Counter()
         self.signatures, self.neighbours, self.failed = collections.Counter(), collections.Counter(), collections.Counter()
-        self.wrong_typed = self.killed = self.asked = 0
+        self.wrong_typed = self.killed = self.asked = self.missed = 0
         self.longest_back = 0.0
-        self.table = open(results, "w", buffering=1)
-        print(*COLUMNS, sep="\t", file=self.table)
+        self.results = results
+        results.write_text("\t".join(COLUMNS) + "\n")
 
     # What is told while it runs
 
@@ -101,8 +101,9 @@ class Verdict:
                int(re.search(r"Private_Dirty:\s+(\d+)", rollup)[1]), told["heap"] // 1024, len(files),
                from_status(pid, "Threads"), from_status(pid, "VmLck"), (int(stat[11]) + int(stat[12])) / TICKS,
                sum(told["calls"].values()), told["good"], round(max(told["longest"].values(), default=0), 2),
-               sum(1 for _ in open(log)) if log.exists() else 0]
-        print(*row, sep="\t", file=self.table)
+               log.read_text().count("\n") if log.exists() else 0]
+        with self.results.open("a") as table:
+            print(*row, sep="\t", file=table)
         self.rows.append(dict(zip(COLUMNS, row)))
 
     @staticmethod
@@ -169,7 +170,7 @@ class Verdict:
         print(f"\nPINs sent to the cards: {found['us']}, {most} logins and signatures account for them; refused: "
               f"{found['refused to us']}, wrong ones typed: {self.wrong_typed}.\nSignatures verified: {self.signatures['good']}, "
               f"wrong: {self.signatures['bad']}. OpenSC's: {self.neighbours[True]} of {runs}, with {found['OpenSC']} PINs. "
-              f"Programs killed: {self.killed}. Longest wait for the cards after a disturbance: {self.longest_back:.1f} s.")
+              f"Programs killed: {self.killed}. Cards that pcscd missed: {self.missed}. Longest wait for the cards after a disturbance: {self.longest_back:.1f} s.")
         self.expect(found["refused to us"] == self.wrong_typed,
                     f"{found['refused to us']} PINs were refused, {self.wrong_typed} wrong ones typed")
         self.expect(found["refused to OpenSC"] == 0, f"OpenSC sent {found['refused to OpenSC']} wrong PINs")
