@@ -52,7 +52,7 @@ impl Command {
 
     /// `None` when the PIN's memory is not there (a forked child).
     fn pin(mut self, pin: &Pin) -> Option<Command> {
-        self.0.push(u8::try_from(pin.len()).ok()?);
+        self.0.push(u8::try_from(pin.length()).ok()?);
         pin.write_to(&mut self.0).then_some(self)
     }
 

@@ -242,6 +242,8 @@ impl JpkiCard {
     ) -> Result<Option<Result<Certificate, Error>>, Error> {
         let abilities = self.abilities;
         self.talk(keep_open, |talk| {
+            // A login for one use ends what an earlier one left open (`login_state = "card"`).
+            talk.state.keep_open &= keep_open;
             talk.select()?;
             unlock(talk, role, access, abilities)?;
             // The login is good whatever comes of the certificate.

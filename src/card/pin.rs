@@ -92,13 +92,8 @@ impl Pin {
     }
 
     /// Length in bytes.
-    pub fn len(&self) -> usize {
+    pub fn length(&self) -> usize {
         self.length
-    }
-
-    /// Never true: an empty PIN has no shape. (An empty VERIFY would be the question for the tries left.)
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
     }
 
     /// Appends the PIN to a command buffer. The buffer must have room for it, or growing it would

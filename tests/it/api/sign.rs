@@ -398,6 +398,7 @@ fn error_in_a_part_of_a_message_ends_the_message() {
         };
         let null: *mut CK_BYTE = std::ptr::null_mut();
         fixture.sign_message_begin(session).unwrap();
+        fixture.verify_message_begin(session).unwrap();
         // SAFETY: every pointer is NULL or good for its length, but for the part, which is never read.
         let rv = unsafe {
             list.C_SignMessageNext.unwrap()(
@@ -414,7 +415,9 @@ fn error_in_a_part_of_a_message_ends_the_message() {
         let next = fixture.sign_message_next(session, b"data");
         assert_eq!(next, Err(CKR_OPERATION_NOT_INITIALIZED));
 
-        fixture.verify_message_begin(session).unwrap();
+        // The other message goes on until its own error.
+        fixture.verify_message_next(session, b"data", None).unwrap();
+        fixture.sign_message_begin(session).unwrap();
         // SAFETY: as above.
         let rv = unsafe {
             list.C_VerifyMessageNext.unwrap()(session, pointer.cast(), length, null, part, null, 0)
@@ -422,6 +425,7 @@ fn error_in_a_part_of_a_message_ends_the_message() {
         assert_eq!(rv, code);
         let next = fixture.verify_message_next(session, b"data", None);
         assert_eq!(next, Err(CKR_OPERATION_NOT_INITIALIZED));
+        fixture.sign_message_last(session, b"data").unwrap();
     }
     // A signature that is NULL means that more parts follow, whatever the length beside it.
     let signature = fixture.sign_message(session, b"data").unwrap();

@@ -173,6 +173,32 @@ fn failed_context_login_ends_the_first_free_signature() {
 }
 
 #[test]
+fn context_login_leaves_a_card_open_only_for_a_key_that_may_be_used_again() {
+    for (slot, pin, stays) in [(AUTH, PIN, true), (SIGN, PASSWORD, false)] {
+        let fixture = Fixture::configured("plastic", |config| {
+            config.login_state = LoginState::Card;
+        });
+        let session = fixture.logged_in(slot);
+        let key = fixture.private_key(session);
+        fixture.sign_init(session, &usual(), key).unwrap();
+        fixture.login(session, CKU_CONTEXT_SPECIFIC, pin).unwrap();
+        assert_eq!(fixture.is_open(), stays, "{slot}");
+        fixture.sign(session, b"data").unwrap();
+        assert_eq!(fixture.is_open(), stays, "{slot}");
+        fixture.logout(session).unwrap();
+        assert!(!fixture.is_open(), "{slot}");
+
+        // A refused one closes what the login left open.
+        fixture.login(session, CKU_USER, pin).unwrap();
+        let key = fixture.private_key(session);
+        fixture.sign_init(session, &usual(), key).unwrap();
+        let wrong = fixture.login(session, CKU_CONTEXT_SPECIFIC, b"WRONG1");
+        assert_eq!(wrong, Err(CKR_PIN_INCORRECT), "{slot}");
+        assert_eq!(fixture.is_open(), stays, "{slot}: nothing was sent");
+    }
+}
+
+#[test]
 fn context_login_needs_a_signature_operation() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(SIGN);
