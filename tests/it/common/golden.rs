@@ -208,9 +208,10 @@ fn written(command: &[u8]) -> String {
         [0x80, 0x2A, _, _, length, data @ .., le] if data.len() == usize::from(*length) => {
             format!("{} ({length} bytes) {le:02X}", hex(&command[..5]))
         }
-        [start @ .., 0x00, _, _] | [start @ .., _] if is_end_of_file(command) => {
+        [start @ .., _] if command.len() == 5 && is_end_of_file(command) => {
             format!("{} ..", hex(start))
         }
+        [start @ .., _, _, _] if is_end_of_file(command) => format!("{} ..", hex(start)),
         _ => hex(command),
     }
 }
