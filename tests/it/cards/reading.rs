@@ -2,7 +2,9 @@
 
 use crate::common::{AUTH, Fixture, PASSWORD, SIGN, Template};
 use cryptoki_sys::*;
+use der::{Decode, Encode};
 use jpki_card_simulator::{Card, Misbehaviour};
+use x509_cert::Certificate;
 
 #[test]
 fn searches_send_no_apdu() {
@@ -161,6 +163,16 @@ fn certificates_are_those_of_the_card() {
             let value = fixture.attribute(session, object, CKA_VALUE).unwrap();
             let size = fixture.object_size(session, object).unwrap();
             assert_eq!(size, value.len() as CK_ULONG);
+            let read = Certificate::from_der(&value).unwrap();
+            let read = read.tbs_certificate();
+            for (kind, expected) in [
+                (CKA_SERIAL_NUMBER, read.serial_number().to_der()),
+                (CKA_ISSUER, read.issuer().to_der()),
+                (CKA_SUBJECT, read.subject().to_der()),
+            ] {
+                let told = fixture.attribute(session, object, kind).unwrap();
+                assert_eq!(told, expected.unwrap(), "{kind:#x}");
+            }
             fixture.close_all_sessions(slot).unwrap();
             value
         };
