@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Mutex;
 
 use crate::common::config::{Config, LastTry};
+use crate::common::module::Language;
 use crate::common::{AUTH, Fixture, PIN, SIGN, golden};
 use cryptoki_sys::*;
 use jpki_card_simulator::Misbehaviour;
@@ -117,7 +118,10 @@ fn each_refusal_is_told_once_with_its_tries() {
     log::set_max_level(LevelFilter::Warn);
     let mut page = String::new();
     for case in CASES {
-        let fixture = Fixture::configured(case.profile, case.change);
+        let fixture = Fixture::configured(case.profile, |config| {
+            config.language = Some(Language::English);
+            (case.change)(config);
+        });
         PAPER.0.lock().unwrap().clear();
         let code = (case.work)(&fixture).unwrap_err();
         writeln!(page, "# {}: {code:#x}", case.what).unwrap();
