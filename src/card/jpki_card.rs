@@ -158,7 +158,7 @@ impl JpkiCard {
 
     /// Gives up a connection on which something inexplicable happened. An open card loses its power.
     pub fn detach(&mut self) {
-        self.state.keep_open = false;
+        self.state.left_open.clear();
         if let Some(channel) = self.channel.take() {
             channel.disconnect(match self.state.open {
                 true => Disposition::PowerDown,
@@ -242,8 +242,10 @@ impl JpkiCard {
     ) -> Result<Option<Result<Certificate, Error>>, Error> {
         let abilities = self.abilities;
         self.talk(keep_open, |talk| {
-            // A login for one use ends what an earlier one left open (`login_state = "card"`).
-            talk.state.keep_open &= keep_open;
+            if !keep_open {
+                // A login for one use takes the place of one on the card.
+                talk.state.left_open.retain(|&it| it != role);
+            }
             talk.select()?;
             unlock(talk, role, access, abilities)?;
             // The login is good whatever comes of the certificate.
@@ -283,7 +285,7 @@ impl JpkiCard {
     /// [`Error::Pcsc`].
     pub fn logout(&mut self) -> Result<(), Error> {
         self.talk(false, |talk| {
-            talk.state.keep_open = false;
+            talk.state.left_open.clear();
             Ok(())
         })
     }
@@ -340,7 +342,7 @@ impl JpkiCard {
         certificate: &Certificate,
     ) -> Result<Vec<u8>, Error> {
         let abilities = self.abilities;
-        self.talk(matches!(access, Access::Open), |talk| {
+        self.talk(false, |talk| {
             talk.select()?;
             unlock(talk, role, access, abilities)?;
             let signature = talk.sign(role, scheme, input)?;
@@ -403,7 +405,7 @@ impl JpkiCard {
         self.talk(false, |talk| talk.challenge(length))
     }
 
-    /// One transaction. `keep_open`: a card that `work` has opened stays so, until [`JpkiCard::logout`].
+    /// One transaction. `keep_open`: the PIN that `work` has sent stays verified, until [`JpkiCard::logout`].
     fn talk<T>(
         &mut self,
         keep_open: bool,
@@ -436,8 +438,17 @@ impl JpkiCard {
                     | Error::FileAbsent
                     | Error::NoChallenge)
         );
-        talk.state.keep_open = harmless && (keep_open || talk.state.keep_open);
         let verified = talk.verified();
+        let left_open = &mut talk.state.left_open;
+        if let (Some(role), true) = (verified, keep_open)
+            && !left_open.contains(&role)
+        {
+            left_open.push(role);
+        }
+        // A card cannot be closed for one PIN alone.
+        if !harmless || verified.is_some_and(|role| !left_open.contains(&role)) {
+            left_open.clear();
+        }
         match talk.end() {
             Ok(Disposition::Leave) => {}
             Ok(Disposition::PowerDown) => {
@@ -520,7 +531,7 @@ fn unlock(
         Access::Typed(pin, last_try) => talk.verify(role, pin, Origin::Typed(last_try)),
         Access::Open => Ok(()),
         Access::OpenOnce => {
-            talk.state.keep_open = false;
+            talk.state.left_open.clear();
             Ok(())
         }
     }

@@ -170,8 +170,8 @@ pub(super) struct CardState {
     pub(super) proven: bool,
     /// A VERIFY with data went out, and the card was not closed since.
     pub(super) open: bool,
-    /// It is left open on purpose (`login_state = "card"`).
-    pub(super) keep_open: bool,
+    /// The PINs for which it is left open on purpose (`login_state = "card"`). None of them: it is closed.
+    pub(super) left_open: Vec<Role>,
     /// How this card is closed.
     pub(super) closing: Closing,
     /// How often in a row this card refused the SELECT that leaves JPKI.

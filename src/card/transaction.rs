@@ -181,7 +181,7 @@ impl<'a> Transaction<'a> {
     /// Those of [`Exchange::end`]: the transaction may go on until the connection ends.
     pub(super) fn end(mut self) -> Result<Disposition, PcscError> {
         let mut disposition = Disposition::Leave;
-        if self.state.open && !self.state.keep_open && !self.close() {
+        if self.state.open && self.state.left_open.is_empty() && !self.close() {
             disposition = Disposition::PowerDown;
         }
         self.finish(disposition)

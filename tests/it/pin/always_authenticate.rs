@@ -5,6 +5,7 @@ use crate::common::config::{AlwaysAuthenticate, LoginState};
 use crate::common::module::pcsc::Error;
 use crate::common::{AUTH, Failure, Fixture, Mechanism, PASSWORD, PIN, SIGN};
 use cryptoki_sys::*;
+use jpki_card_simulator::{Card, Role};
 
 /// A way to end an operation that was logged in to without signing.
 type End = (&'static str, fn(&Fixture, CK_SESSION_HANDLE));
@@ -195,6 +196,33 @@ fn context_login_leaves_a_card_open_only_for_a_key_that_may_be_used_again() {
         let wrong = fixture.login(session, CKU_CONTEXT_SPECIFIC, b"WRONG1");
         assert_eq!(wrong, Err(CKR_PIN_INCORRECT), "{slot}");
         assert_eq!(fixture.is_open(), stays, "{slot}: nothing was sent");
+    }
+}
+
+#[test]
+fn pin_for_one_use_is_not_left_open_beside_a_login_on_the_card() {
+    let uses: [fn(&Fixture, CK_SESSION_HANDLE); 2] = [
+        |fixture, session| fixture.set_pin(session, PASSWORD, b"NEWPASS1").unwrap(),
+        |fixture, session| {
+            fixture.login(session, CKU_USER, PASSWORD).unwrap();
+            let key = fixture.private_key(session);
+            fixture.signature(session).unwrap();
+            begin(fixture, session, key);
+            // Another login on the card, between the PIN and its use.
+            fixture.close_all_sessions(AUTH).unwrap();
+            fixture.logged_in(AUTH);
+            fixture.sign(session, b"data").unwrap();
+        },
+    ];
+    for use_it in uses {
+        let fixture = Fixture::configured("plastic", |config| {
+            config.login_state = LoginState::Card;
+        });
+        fixture.logged_in(AUTH);
+        let session = fixture.open(SIGN);
+        use_it(&fixture, session);
+        let is_verified = |card: &mut Card| card.is_verified(Role::Sign);
+        assert!(!fixture.reader().inserted_card(is_verified).unwrap());
     }
 }
 
