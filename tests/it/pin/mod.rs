@@ -8,7 +8,6 @@ mod pad;
 mod pin_protection;
 mod scripted_pinentry;
 mod set_pin;
-mod told;
 
 /// Values that the authentication PIN cannot have.
 fn no_pins() -> Vec<Vec<u8>> {
