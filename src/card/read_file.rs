@@ -142,9 +142,7 @@ impl Transaction<'_> {
     pub(super) fn read_on(&mut self, bytes: &mut Vec<u8>, length: usize) -> Result<(), Error> {
         while bytes.len() < length {
             let offset = u16::try_from(bytes.len()).map_err(|_| Error::Malformed("offset"))?;
-            if length - bytes.len() > READ_LENGTH
-                && let Some(part) = self.read_extended(offset, length - bytes.len())?
-            {
+            if let Some(part) = self.read_extended(offset, length - bytes.len())? {
                 bytes.extend_from_slice(&part);
                 continue;
             }
@@ -233,4 +231,24 @@ fn der_length(bytes: &[u8]) -> Option<usize> {
     };
     let whole = header + content;
     (whole <= MAX_CERTIFICATE_LENGTH).then_some(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_of_a_certificate_is_in_its_first_bytes() {
+        assert_eq!(der_length(&[0x30, 0x82, 0x05, 0x12, 0x30]), Some(4 + 0x512));
+        assert_eq!(der_length(&[0x30, 0x81, 0xF0, 0x30]), Some(3 + 0xF0));
+        for none in [
+            &[0x30, 0x82, 0xFF, 0xFF][..],
+            &[0x30, 0x10],
+            &[0x31, 0x82, 1, 0],
+            &[0x30, 0x82, 5],
+            &[],
+        ] {
+            assert_eq!(der_length(none), None, "{none:02X?}");
+        }
+    }
 }
