@@ -384,6 +384,29 @@ mod tests {
     }
 
     #[test]
+    fn status_words_are_told_apart() {
+        let of = |number: u16| {
+            let [sw1, sw2] = number.to_be_bytes();
+            StatusWord::from_bytes(sw1, sw2)
+        };
+        assert_eq!(of(0x6282), StatusWord::EndOfFile);
+        for number in [0x9000, 0x6282, 0x6110, 0x6C20] {
+            assert!(of(number).brings_data(), "{number:04X}");
+        }
+        for number in [0x63C3, 0x6581, 0x6984, 0x6982, 0x6A82, 0x6F00] {
+            assert!(!of(number).brings_data(), "{number:04X}");
+        }
+        for number in [0x6700, 0x6982, 0x6A82, 0x6B00, 0x6D00, 0x6E00] {
+            assert!(of(number).is_checking_error(), "{number:04X}");
+        }
+        for number in [0x9000, 0x6282, 0x63C1, 0x6400, 0x6581, 0x6F00] {
+            assert!(!of(number).is_checking_error(), "{number:04X}");
+        }
+        assert!(Command::get_response(4).is_get_response());
+        assert!(!Command::read(0, 4).is_get_response());
+    }
+
+    #[test]
     fn an_answer_needs_a_status_word() {
         assert!(Response::parse(vec![]).is_none());
         assert!(Response::parse(vec![0x90]).is_none());

@@ -80,4 +80,16 @@ mod tests {
         assert!(strikes.rests(now + Duration::from_millis(19_999)));
         assert!(!strikes.rests(now + Duration::from_secs(20)));
     }
+
+    #[test]
+    fn what_was_waited_for_in_vain_rests_at_once() {
+        let mut strikes = Backoff::default();
+        let now = Instant::now();
+        strikes.waited_in_vain(now, now);
+        assert!(strikes.rests(now + Duration::from_millis(999)));
+        assert!(!strikes.rests(now + Duration::from_secs(1)));
+        strikes.waited_in_vain(now, now);
+        assert!(strikes.rests(now + Duration::from_millis(1999)));
+        assert!(!strikes.rests(now + Duration::from_secs(2)));
+    }
 }

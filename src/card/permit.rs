@@ -37,3 +37,20 @@ impl Permit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_module_stays_closed_whatever_is_removed() {
+        let permit = Permit::default();
+        let of_transaction = permit.clone();
+        assert_eq!(of_transaction.check(), Ok(()));
+        permit.remove();
+        assert_eq!(of_transaction.check(), Err(pcsc::Error::Removed));
+        permit.close();
+        permit.remove();
+        assert_eq!(of_transaction.check(), Err(pcsc::Error::Cancelled));
+    }
+}

@@ -304,7 +304,9 @@ mod tests {
             let value = format!("{number:04}");
             rejected.remember(&Pin::parse(Shape::FourDigits, value.as_bytes()).unwrap(), 2);
         }
-        assert!(rejected.contains(&Pin::parse(Shape::FourDigits, b"0000").unwrap(), 2));
+        for early in [b"0000", b"0099"] {
+            assert!(rejected.contains(&Pin::parse(Shape::FourDigits, early).unwrap(), 2));
+        }
     }
 
     #[test]

@@ -181,3 +181,17 @@ pub(super) struct CardState {
     /// When our last transaction ended.
     pub(super) left_at: Option<Instant>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fallback_is_remembered_once() {
+        let mut state = CardState::default();
+        for fallback in [Fallback::NoPss, Fallback::PowerDown, Fallback::NoPss] {
+            state.fall_back(fallback);
+        }
+        assert_eq!(state.fallbacks, [Fallback::NoPss, Fallback::PowerDown]);
+    }
+}

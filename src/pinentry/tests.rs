@@ -18,6 +18,20 @@ fn answering(answer: &str) -> (tempfile::TempDir, Pinentry) {
     (folder, pinentry)
 }
 
+/// The same, and what was said to it.
+fn answering_and_heard(answer: &str) -> (tempfile::TempDir, Pinentry, PathBuf) {
+    let (folder, pinentry) = answering(answer);
+    let heard = folder.path().join("heard");
+    let program = pinentry.program.as_ref().unwrap();
+    let script = std::fs::read_to_string(program).unwrap();
+    let script = script.replace(
+        "do case",
+        &format!("do echo \"$line\" >> {}; case", heard.display()),
+    );
+    std::fs::write(program, script).unwrap();
+    (folder, pinentry, heard)
+}
+
 fn asked(answer: &str) -> Result<Vec<u8>, Error> {
     let (_folder, pinentry) = answering(answer);
     pinentry.ask(&DialogText::default(), &|| true, <[u8]>::to_vec)
@@ -48,7 +62,8 @@ fn errors_are_told_apart() {
     assert_eq!(asked("echo 'ERR 83886179 x'"), Err(Error::Cancelled));
     assert_eq!(asked("echo 'ERR 83886142 x'"), Err(Error::TimedOut));
     assert!(matches!(asked("echo 'ERR 99999'"), Err(Error::Failed(_))));
-    assert!(matches!(asked("exit"), Err(Error::Failed(_))));
+    let ended = "pinentry has ended".to_owned();
+    assert_eq!(asked("exit"), Err(Error::Failed(ended)));
     let flood = asked("head -c 9000 /dev/zero | tr '\\0' x");
     assert!(matches!(flood, Err(Error::Failed(_))));
 }
@@ -83,4 +98,51 @@ fn setting_names_the_program() {
     let missing = Pinentry::new(Some("/nonexistent/pinentry".into()), Duration::from_secs(1));
     let answer = missing.confirm(&DialogText::default(), &|| true);
     assert_eq!(answer, Err(Error::NotFound));
+}
+
+#[test]
+fn terminal_and_locale_of_the_host_are_told() {
+    let set = |name: &str, value: &str| (name.into(), value.into());
+    let (_folder, mut pinentry, heard) = answering_and_heard("echo OK");
+    pinentry.environment = vec![
+        set("PATH", "/usr/bin:/bin"),
+        set("GPG_TTY", "/dev/pts/9"),
+        set("TERM", "vt100"),
+        // An empty one is none.
+        set("LC_ALL", ""),
+        set("LANG", "ja_JP.UTF-8"),
+    ];
+    pinentry.confirm(&DialogText::default(), &|| true).unwrap();
+    let heard = std::fs::read_to_string(heard).unwrap();
+    let options: Vec<&str> = heard
+        .lines()
+        .filter(|line| line.starts_with("OPTION"))
+        .collect();
+    assert_eq!(
+        options,
+        [
+            "OPTION ttyname=/dev/pts/9",
+            "OPTION ttytype=vt100",
+            "OPTION lc-ctype=ja_JP.UTF-8",
+        ]
+    );
+    assert!(heard.ends_with("CONFIRM\nBYE\n"), "{heard}");
+}
+
+#[test]
+fn confirmation_that_is_refused_is_a_no() {
+    let (folder, pinentry) = answering("echo OK");
+    assert_eq!(pinentry.confirm(&DialogText::default(), &|| true), Ok(()));
+    let program = folder.path().join("pinentry");
+    let script = std::fs::read_to_string(&program).unwrap();
+    std::fs::write(
+        program,
+        script.replace(
+            "*) echo OK",
+            "CONFIRM) echo 'ERR 83886194 no' ;; *) echo OK",
+        ),
+    )
+    .unwrap();
+    let answer = pinentry.confirm(&DialogText::default(), &|| true);
+    assert_eq!(answer, Err(Error::Cancelled));
 }

@@ -224,9 +224,12 @@ fn garbage_is_left_out_as_a_whole_and_in_time() {
         complaints.last().unwrap(),
         "config.toml: too many mistakes; nothing of this file is used"
     );
+    let (_, complaints) = from_file("slots 'x'\n".repeat(MOST_COMPLAINTS));
+    assert!(!complaints.iter().any(|it| it.contains("too many mistakes")));
     let many: String = (0..50).map(|n| format!("key{n} = {n}\n")).collect();
     let (_, complaints) = from_file(many);
     assert_eq!(complaints.last().unwrap(), "config.toml: and 29 more");
+    assert_eq!(complaints.len(), 50 - 29 + 1);
 }
 
 #[test]
@@ -288,5 +291,17 @@ fn a_spoiled_file_is_read_to_its_end() {
             ..Sources::default()
         };
         let _ = Config::from_sources(&sources);
+    }
+}
+
+#[test]
+fn a_short_name_has_one_wrong_letter_or_two_that_changed_places() {
+    for (name, is_meant) in [("slats", true), ("solts", true), ("slaps", false)] {
+        let (_, complaints) = from_file(format!("{name} = 'both'"));
+        assert_eq!(
+            complaints[0].contains("`slots`"),
+            is_meant,
+            "{complaints:?}"
+        );
     }
 }

@@ -87,3 +87,15 @@ fn a_privileged_process_takes_nothing_from_its_caller() {
     assert_eq!(privileged.parameters.as_deref(), Some("pss=off"));
     assert_eq!(privileged.program, "p");
 }
+
+#[test]
+fn a_privileged_process_shows_no_dialog_on_its_callers_screen() {
+    for (privileged, pin_entry) in [(false, PinEntry::Dialog), (true, PinEntry::Program)] {
+        let sources = Sources {
+            parameters: Some("pin_entry=dialog".to_owned()),
+            privileged,
+            ..Sources::default()
+        };
+        assert_eq!(Config::from_sources(&sources).0.pin_entry, pin_entry);
+    }
+}

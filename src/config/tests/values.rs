@@ -41,6 +41,12 @@ fn switches_are_written_in_many_ways() {
 }
 
 #[test]
+fn a_log_is_switched_off_as_a_switch_is() {
+    let (config, complaints) = from_file("log = false");
+    assert_eq!((config.log.as_str(), complaints), ("off", nothing()));
+}
+
+#[test]
 fn a_log_filter_that_would_silence_the_log_is_refused() {
     for right in [
         "off",

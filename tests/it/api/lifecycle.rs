@@ -76,6 +76,20 @@ fn module_works_without_readers() {
 }
 
 #[test]
+fn finalize_sends_nothing_to_a_card_that_is_closed() {
+    // One is closed by leaving the application, the other by taking its power.
+    for profile in ["plastic", "android"] {
+        let fixture = Fixture::with(profile);
+        fixture.signature(fixture.logged_in(AUTH)).unwrap();
+        assert_eq!(
+            fixture.apdus(|| fixture.finalize()),
+            (Ok(()), 0),
+            "{profile}"
+        );
+    }
+}
+
+#[test]
 fn finalize_ends_active_operations_and_closes_the_card() {
     let fixture = Fixture::configured("plastic", |config| {
         config.login_state = LoginState::Card;
