@@ -1,6 +1,6 @@
 //! Objects that a program creates, copies, changes and destroys (PKCS#11 3.2, 5.7).
 
-use crate::common::{AUTH, Fixture, Mechanism, PIN, SIGN, Template};
+use crate::common::{AUTH, FakePcsc, Fixture, Mechanism, PIN, SIGN, Template, reader_with};
 use cryptoki_sys::*;
 
 fn data(label: &str) -> Template {
@@ -69,6 +69,44 @@ fn private_session_objects_need_a_login() {
     fixture.login(session, CKU_USER, PIN).unwrap();
     let told = fixture.attribute(session, object, CKA_VALUE);
     assert_eq!(told, Err(CKR_OBJECT_HANDLE_INVALID), "gone with the logout");
+}
+
+#[test]
+fn session_objects_end_with_their_own_token_alone() {
+    let fixture = Fixture::plastic();
+    let (auth, sign) = (fixture.logged_in(AUTH), fixture.logged_in(SIGN));
+    let private = data("private").flag(CKA_PRIVATE, true);
+    let templates = [private, data("public")];
+    let make = |session, template| fixture.create_object(session, template).unwrap();
+    let [of_auth, of_sign] =
+        [auth, sign].map(|session| templates.each_ref().map(|it| make(session, it)));
+    let live = |session, objects: [CK_OBJECT_HANDLE; 2]| {
+        objects.map(|object| fixture.attribute(session, object, CKA_VALUE).is_ok())
+    };
+    fixture.logout(auth).unwrap();
+    fixture.login(auth, CKU_USER, PIN).unwrap();
+    assert_eq!(live(auth, of_auth), [false, true], "after C_Logout");
+    assert_eq!(live(sign, of_sign), [true, true]);
+    fixture.close_all_sessions(AUTH).unwrap();
+    let auth = fixture.logged_in(AUTH);
+    assert_eq!(live(auth, of_auth), [false, false]);
+    assert_eq!(live(sign, of_sign), [true, true]);
+}
+
+#[test]
+fn session_objects_end_with_their_own_card_alone() {
+    let pcsc = FakePcsc::default();
+    pcsc.plug("Reader A", reader_with("plastic"));
+    pcsc.plug("Reader B", reader_with("plastic"));
+    let fixture = Fixture::on(pcsc, |_| ());
+    let [a, b] = [0, 2].map(|slot| fixture.open(slot));
+    fixture.create_object(a, &data("a")).unwrap();
+    let object = fixture.create_object(b, &data("b")).unwrap();
+    fixture.pcsc.reader("Reader A").remove();
+    while fixture.wait_for_slot_event(CKF_DONT_BLOCK).is_ok() {}
+    fixture.state(a).unwrap_err();
+    let told = fixture.attribute(b, object, CKA_VALUE);
+    assert_eq!(told, Ok(b"value".to_vec()));
 }
 
 #[test]

@@ -170,6 +170,11 @@ fn operation_state_cannot_be_saved() {
         fixture.operation_state(session),
         Err(CKR_OPERATION_NOT_INITIALIZED)
     );
+    let rsa = Mechanism::plain(CKM_RSA_PKCS);
+    let key = fixture.public_key(session);
+    fixture.verify_init(session, &rsa, key).unwrap();
+    assert_eq!(fixture.operation_state(session), Err(CKR_STATE_UNSAVEABLE));
+    fixture.session_cancel(session, CKF_VERIFY).unwrap();
     fixture
         .digest_init(session, &Mechanism::plain(CKM_SHA256))
         .unwrap();
