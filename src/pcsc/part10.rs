@@ -63,6 +63,8 @@ mod tests {
         assert_eq!(properties_request(&features), Some(0x4200_0D12));
         assert_eq!(verify_pin_request(&features), Some(0x4200_0D06));
         assert_eq!(modify_pin_request(&features), None);
+        let changes = [0x07, 4, 0x42, 0, 0x0D, 0x07];
+        assert_eq!(modify_pin_request(&changes), Some(0x4200_0D07));
         assert_eq!(properties_request(&features[..6]), None);
         for (properties, size) in [
             (&[10, 4, 0, 0, 1, 0][..], Some(65536)),

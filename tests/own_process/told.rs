@@ -13,10 +13,11 @@ mod common;
 
 use std::fmt::Write;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use common::config::LastTry;
 use common::module::Language;
-use common::{AUTH, Fixture, PIN, SIGN, golden};
+use common::{AUTH, Fixture, PIN, SIGN, Service, golden};
 use cryptoki_sys::*;
 use jpki_card_simulator::Misbehaviour;
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -74,6 +75,19 @@ const CASES: &[Case] = &[
     ("text that cannot be a PIN", "plastic", LastTry::Guard, |it| login(it, AUTH, b"12345")),
     ("a new PIN that the card refuses", "plastic", LastTry::Guard, |it| {
         change(it, Misbehaviour::AnswerInstead(vec![0x6A, 0x80]))
+    }),
+    ("a service that stops, and stops again", "plastic", LastTry::Guard, |it| {
+        for service in [Service::Stopped, Service::Stopped, Service::Running, Service::Forbidden] {
+            it.pcsc.set_service(service);
+            it.slot_list(false)?;
+        }
+        it.token_info(AUTH).map(|_| ())
+    }),
+    ("a card that another program holds", "plastic", LastTry::Guard, |it| {
+        it.take_out();
+        it.put_back();
+        it.pcsc.occupy(Duration::from_secs(5));
+        it.token_info(AUTH).or_else(|_| it.token_info(AUTH)).map(|_| ())
     }),
     ("a change whose end is not known", "plastic", LastTry::Guard, |it| change(it, Misbehaviour::RemovedAfter)),
 ];

@@ -33,7 +33,7 @@ fn session_object_is_created_changed_and_destroyed() {
         fixture.set_attributes(session, object, &label).unwrap();
         assert_eq!(fixture.find(session, &search), Ok(vec![]));
         assert_eq!(fixture.find(session, &label), Ok(vec![object]));
-        assert!(fixture.object_size(session, object).unwrap() > 0);
+        assert!(fixture.object_size(session, object).unwrap() >= 8);
         fixture.destroy_object(session, object).unwrap();
         let gone = fixture.destroy_object(session, object);
         assert_eq!(gone, Err(CKR_OBJECT_HANDLE_INVALID));
@@ -146,6 +146,14 @@ fn invalid_templates_are_refused() {
         (data("x").text(CKA_LABEL, "y"), CKR_TEMPLATE_INCONSISTENT),
         (data("x").text(CKA_UNIQUE_ID, "y"), CKR_ATTRIBUTE_READ_ONLY),
         (key.clone().flag(CKA_TRUSTED, true), CKR_ATTRIBUTE_READ_ONLY),
+        (
+            key.clone().text(CKA_START_DATE, "2026"),
+            CKR_ATTRIBUTE_VALUE_INVALID,
+        ),
+        (
+            key.clone().text(CKA_START_DATE, "November"),
+            CKR_ATTRIBUTE_VALUE_INVALID,
+        ),
     ] {
         assert_eq!(
             fixture.create_object(session, &template),
@@ -190,6 +198,14 @@ fn session_object_is_copied() {
     assert_ne!(
         fixture.attribute(session, copy, CKA_UNIQUE_ID),
         fixture.attribute(session, on_card, CKA_UNIQUE_ID)
+    );
+    // What is said once more is no change.
+    let value = fixture.attribute(session, copy, CKA_VALUE).unwrap();
+    let same = Template::new().bytes(CKA_VALUE, &value);
+    let again = fixture.copy_object(session, copy, &same).unwrap();
+    assert_ne!(
+        fixture.attribute(session, again, CKA_UNIQUE_ID),
+        fixture.attribute(session, copy, CKA_UNIQUE_ID)
     );
     let to_token = Template::new().flag(CKA_TOKEN, true);
     let made = fixture.copy_object(session, copy, &to_token);
@@ -256,6 +272,21 @@ fn attributes_forbid_change_copy_and_destruction() {
         Err(CKR_ACTION_PROHIBITED)
     );
     let object = fixture.create_object(session, &data("data")).unwrap();
+    for kind in [CKA_APPLICATION, CKA_OBJECT_ID, CKA_VALUE] {
+        let change = Template::new().bytes(kind, b"new");
+        fixture.set_attributes(session, object, &change).unwrap();
+        assert_eq!(
+            fixture.attribute(session, object, kind),
+            Ok(b"new".to_vec())
+        );
+    }
+    let key = public_key(&fixture);
+    let key = fixture.create_object(session, &key).unwrap();
+    for kind in [CKA_DERIVE, CKA_ENCRYPT, CKA_VERIFY, CKA_WRAP] {
+        let change = Template::new().flag(kind, false);
+        fixture.set_attributes(session, key, &change).unwrap();
+        assert_eq!(fixture.flag(session, key, kind), Ok(false));
+    }
     for template in [
         Template::new().flag(CKA_TOKEN, true),
         Template::new().number(CKA_CLASS, CKO_DATA),
@@ -364,12 +395,20 @@ fn certificates_keep_to_their_own_rules() {
         (base(), Some(CKR_TEMPLATE_INCOMPLETE)),
         (base().bytes(CKA_VALUE, b""), Some(CKR_TEMPLATE_INCOMPLETE)),
         (url(value(base())), Some(CKR_TEMPLATE_INCOMPLETE)),
+        (
+            url(value(base()).bytes(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, &[1; 20])),
+            Some(CKR_TEMPLATE_INCOMPLETE),
+        ),
         (url(hashed()), Some(CKR_TEMPLATE_INCOMPLETE)),
     ] {
         let made = fixture.create_object(session, &template);
         assert_eq!(made.err(), result, "{template:?}");
     }
     let object = fixture.create_object(session, &value(base())).unwrap();
+    let hash = fixture.number(session, object, CKA_NAME_HASH_ALGORITHM);
+    assert_eq!(hash, Ok(CKM_SHA_1));
+    let category = fixture.number(session, object, CKA_CERTIFICATE_CATEGORY);
+    assert_eq!(category, Ok(CK_CERTIFICATE_CATEGORY_UNSPECIFIED));
     let told = fixture.attribute(session, object, CKA_CHECK_VALUE);
     assert_eq!(told, Ok(check.to_vec()));
     let by_url = url(hashed()).bytes(CKA_VALUE, b"");

@@ -168,6 +168,11 @@ fn card_that_comes_between_query_and_list_does_not_outgrow_the_buffer() {
         "with room for the new token"
     );
     assert_eq!(fixture.slot_count(true), Ok(4));
+    fixture.pcsc.plug("Reader 02", reader_with("plastic"));
+    assert_eq!(fixture.slot_count(true), Ok(6), "a query finds new readers");
+    fixture.pcsc.plug("Reader 03", reader_with("plastic"));
+    let list = fixture.slots_in(true, 9).unwrap();
+    assert_eq!(list.len(), 6, "a list is the one of its query");
 }
 
 #[test]

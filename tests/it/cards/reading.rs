@@ -238,3 +238,20 @@ fn damaged_certificate_is_read_again() {
         assert!(whole.count() >= 20);
     }
 }
+
+#[test]
+fn certificate_that_cannot_be_read_does_not_end_a_search() {
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    let own = fixture.find_one(
+        session,
+        &Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]),
+    );
+    let value = fixture.attribute(session, own, CKA_VALUE).unwrap();
+    let search = Template::class(CKO_CERTIFICATE).bytes(CKA_VALUE, &value);
+    let refused = Misbehaviour::AnswerInstead(vec![0x6F, 0x00]);
+    fixture.reader().misbehave(2, refused);
+    assert_eq!(fixture.find(session, &search), Ok(vec![own]));
+    fixture.reader().misbehave(2, Misbehaviour::RemovedBefore);
+    assert_eq!(fixture.find(session, &search), Err(CKR_DEVICE_REMOVED));
+}
