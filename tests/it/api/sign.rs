@@ -472,3 +472,25 @@ fn one_message_operation_signs_many_messages() {
         }
     }
 }
+
+#[test]
+fn handles_of_other_objects_sign_nothing() {
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    let certificate = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[1]);
+    let certificate = fixture.find_one(session, &certificate);
+    let data = Template::class(CKO_DATA).bytes(CKA_VALUE, b"x");
+    let data = fixture.create_object(session, &data).unwrap();
+    let on_card = fixture.public_key(session);
+    let here = Template::new().flag(CKA_TOKEN, false);
+    let copied = fixture.copy_object(session, on_card, &here).unwrap();
+    for (object, code) in [
+        (certificate, CKR_KEY_HANDLE_INVALID),
+        (data, CKR_KEY_HANDLE_INVALID),
+        (on_card, CKR_KEY_FUNCTION_NOT_PERMITTED),
+        (copied, CKR_KEY_FUNCTION_NOT_PERMITTED),
+    ] {
+        let begun = fixture.sign_init(session, &Mechanism::plain(CKM_RSA_PKCS), object);
+        assert_eq!(begun, Err(code));
+    }
+}

@@ -195,6 +195,8 @@ fn random_bytes_come_from_the_card() {
         let (bytes, sent) = fixture.apdus(|| fixture.random(session, length).unwrap());
         assert_eq!((bytes.len(), sent), (length, apdus));
     }
+    let (last, _) = fixture.reader().exchanges().pop().unwrap();
+    assert_eq!(last, [0x00, 0x84, 0x00, 0x00, 0xE8], "1000 - 3 * 256");
     assert_ne!(fixture.random(session, 32), fixture.random(session, 32));
     let mut bytes = fixture.random(session, 4096).unwrap();
     bytes.sort_unstable();
@@ -224,5 +226,38 @@ fn longer_keys_of_a_session_take_longer_data() {
         // PKCS#11, 6.1.6: k-11 bytes.
         assert_eq!(verify(bytes - 11), Err(CKR_SIGNATURE_INVALID), "{bytes}");
         assert_eq!(verify(bytes - 10), Err(CKR_DATA_LEN_RANGE), "{bytes}");
+    }
+}
+
+#[test]
+fn families_of_functions_do_not_mix() {
+    let fixture = Fixture::plastic();
+    let session = fixture.open(AUTH);
+    let key = fixture.public_key(session);
+    let mechanism = Mechanism::plain(CKM_SHA256_RSA_PKCS);
+    let none = Err(CKR_OPERATION_NOT_INITIALIZED);
+    let signature = [0; 256];
+    type Call = fn(&Fixture, CK_SESSION_HANDLE) -> Result<(), CK_RV>;
+    let of_signature: [Call; 3] = [
+        |it, session| it.verify_signature(session, b"data"),
+        |it, session| it.verify_signature_update(session, b"data"),
+        |it, session| it.verify_signature_final(session),
+    ];
+    for call in of_signature {
+        fixture.verify_init(session, &mechanism, key).unwrap();
+        assert_eq!(call(&fixture, session), none);
+        let _ = fixture.session_cancel(session, CKF_VERIFY);
+    }
+    let usual: [Call; 3] = [
+        |it, session| it.verify(session, b"data", &[0; 256]),
+        |it, session| it.verify_update(session, b"data"),
+        |it, session| it.verify_final(session, &[0; 256]),
+    ];
+    for call in usual {
+        fixture
+            .verify_signature_init(session, &mechanism, key, &signature)
+            .unwrap();
+        assert_eq!(call(&fixture, session), none);
+        let _ = fixture.session_cancel(session, CKF_VERIFY);
     }
 }
