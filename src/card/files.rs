@@ -45,14 +45,6 @@ impl Role {
     /// Both, in the order of the slots.
     pub const ALL: [Role; 2] = [Role::Authentication, Role::Signature];
 
-    /// The other one.
-    pub const fn other(self) -> Role {
-        match self {
-            Role::Authentication => Role::Signature,
-            Role::Signature => Role::Authentication,
-        }
-    }
-
     /// What its PIN looks like (docs/card.md, section 5).
     pub const fn pin_shape(self) -> Shape {
         match self {

@@ -292,6 +292,20 @@ fn context_login_without_a_pin_leaves_the_question_to_the_signature() {
 }
 
 #[test]
+fn context_login_without_a_pin_is_asked_for_where_no_signature_asks() {
+    let pinentry = ScriptedPinentry::new(&["pin 1234", "pin 1234"]);
+    let fixture = with(&pinentry, |_| ());
+    let (session, _) = login(&fixture, AUTH);
+    let key = fixture.private_key(session);
+    let rsa = Mechanism::plain(CKM_RSA_PKCS);
+    fixture.sign_init(session, &rsa, key).unwrap();
+    let answer = fixture.login_without_pin(session, CKU_CONTEXT_SPECIFIC);
+    assert_eq!((answer, pinentry.dialogs()), (Ok(()), 2));
+    fixture.sign(session, b"data").unwrap();
+    assert_eq!(pinentry.dialogs(), 2);
+}
+
+#[test]
 fn program_that_passes_a_pin_is_served() {
     let pinentry = ScriptedPinentry::new(&[]);
     let fixture = with(&pinentry, |_| ());

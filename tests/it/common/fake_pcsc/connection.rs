@@ -233,7 +233,8 @@ impl Transaction<'_> {
     }
 
     fn finish(&mut self, disposition: Disposition) {
-        if disposition == Disposition::PowerDown && self.link.check().is_ok() {
+        let takes_power = !self.link.pcsc.0.lock().unwrap().keeps_power;
+        if disposition == Disposition::PowerDown && takes_power && self.link.check().is_ok() {
             self.link.place.reader.power_off();
         }
         self.release();

@@ -27,6 +27,8 @@ struct State {
     plugged: u64,
     /// Insertions are not counted, as on macOS.
     uncounted: bool,
+    /// No reader takes a card's power.
+    keeps_power: bool,
     failures: Failures,
 }
 
@@ -62,6 +64,11 @@ struct Turn {
 }
 
 impl FakePcsc {
+    /// From now on no reader takes a card's power, whatever it is told.
+    pub fn keep_power(&self) {
+        self.0.lock().unwrap().keeps_power = true;
+    }
+
     /// Plugs in a reader, and gives the card in it power, as pcscd does.
     pub fn plug(&self, name: &str, reader: VirtualReader) {
         let mut state = self.state();
