@@ -14,6 +14,7 @@
 mod common;
 mod events;
 mod faults;
+mod phone;
 mod processes;
 mod rig;
 mod service;
