@@ -108,6 +108,7 @@ mod tests {
         assert_eq!(request("SETDESC", "a\nb 100%"), b"SETDESC a%0Ab 100%25\n");
         let long = request("SETDESC", &"暗証番号".repeat(200));
         assert!(long.len() <= LONGEST + 1 && long.ends_with(b"\n"));
+        assert!(long.len() > LONGEST - 3, "no more is cut than has to be");
         assert!(String::from_utf8(long).is_ok());
     }
 
@@ -140,6 +141,7 @@ mod tests {
         for (escaped, plain) in [
             (&b"1234"[..], &b"1234"[..]),
             (b"%31%32", b"12"),
+            (b"%4a%4F%6f", b"JOo"),
             (b"100%25", b"100%"),
             (b"%4", b"%4"),
             (b"%", b"%"),

@@ -53,6 +53,19 @@ fn change(fixture: &Fixture, fifth: Misbehaviour) -> Result<(), CK_RV> {
     fixture.set_pin(session, PIN, b"4711")
 }
 
+/// A signature with a kept PIN, after another program has sent wrong ones so many times.
+fn refused_elsewhere(fixture: &Fixture, times: u32) -> Result<(), CK_RV> {
+    let session = fixture.logged_in(AUTH);
+    let mut other = fixture.other_client();
+    other.select_jpki();
+    for _ in 0..times {
+        other.verify_auth(b"0000");
+    }
+    // Longer than what no other program can have used.
+    std::thread::sleep(Duration::from_millis(100));
+    fixture.signature(session).map(|_| ())
+}
+
 /// What is done, on which card, with which last try.
 type Case = (
     &'static str,
@@ -87,7 +100,13 @@ const CASES: &[Case] = &[
         it.take_out();
         it.put_back();
         it.pcsc.occupy(Duration::from_secs(5));
-        it.token_info(AUTH).or_else(|_| it.token_info(AUTH)).map(|_| ())
+        (0..3).map(|_| it.token_info(AUTH).map(|_| ())).fold(Ok(()), Result::and)
+    }),
+    ("a kept PIN that is wrong for another program, too", "plastic", LastTry::Guard, |it| {
+        refused_elsewhere(it, 1)
+    }),
+    ("a kept PIN that another program has locked", "plastic", LastTry::Guard, |it| {
+        refused_elsewhere(it, 3)
     }),
     ("a card that nothing closes, told once", "plastic,leaving-keeps", LastTry::Guard, |it| {
         it.pcsc.keep_power();
