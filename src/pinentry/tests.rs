@@ -5,12 +5,12 @@ use std::cell::Cell;
 use super::*;
 use crate::platform::for_tests::set_mode;
 
-/// A pinentry whose answers to GETPIN are this.
-fn answering(answer: &str) -> (tempfile::TempDir, Pinentry) {
+/// A pinentry with this arm of a `case`; it agrees to all else, and writes what it hears to the file `heard`.
+fn scripted(arm: &str) -> (tempfile::TempDir, Pinentry) {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("pinentry");
     let script = format!(
-        "#!/bin/sh\nprintf 'OK hello\\n'\nwhile read -r line; do case $line in GETPIN) {answer} ;; *) echo OK ;; esac; done\n"
+        "#!/bin/sh\nprintf 'OK hello\\n'\nwhile read -r line; do echo \"$line\" >> \"${{0%/*}}/heard\"; case $line in {arm} ;; *) echo OK ;; esac; done\n"
     );
     std::fs::write(&program, script).unwrap();
     set_mode(&program, 0o700);
@@ -18,18 +18,8 @@ fn answering(answer: &str) -> (tempfile::TempDir, Pinentry) {
     (folder, pinentry)
 }
 
-/// The same, and what was said to it.
-fn answering_and_heard(answer: &str) -> (tempfile::TempDir, Pinentry, PathBuf) {
-    let (folder, pinentry) = answering(answer);
-    let heard = folder.path().join("heard");
-    let program = pinentry.program.as_ref().unwrap();
-    let script = std::fs::read_to_string(program).unwrap();
-    let script = script.replace(
-        "do case",
-        &format!("do echo \"$line\" >> {}; case", heard.display()),
-    );
-    std::fs::write(program, script).unwrap();
-    (folder, pinentry, heard)
+fn answering(answer: &str) -> (tempfile::TempDir, Pinentry) {
+    scripted(&format!("GETPIN) {answer}"))
 }
 
 fn asked(answer: &str) -> Result<Vec<u8>, Error> {
@@ -103,7 +93,7 @@ fn setting_names_the_program() {
 #[test]
 fn terminal_and_locale_of_the_host_are_told() {
     let set = |name: &str, value: &str| (name.into(), value.into());
-    let (_folder, mut pinentry, heard) = answering_and_heard("echo OK");
+    let (folder, mut pinentry) = answering("echo OK");
     pinentry.environment = vec![
         set("PATH", "/usr/bin:/bin"),
         set("GPG_TTY", "/dev/pts/9"),
@@ -113,7 +103,7 @@ fn terminal_and_locale_of_the_host_are_told() {
         set("LANG", "ja_JP.UTF-8"),
     ];
     pinentry.confirm(&DialogText::default(), &|| true).unwrap();
-    let heard = std::fs::read_to_string(heard).unwrap();
+    let heard = std::fs::read_to_string(folder.path().join("heard")).unwrap();
     let options: Vec<&str> = heard
         .lines()
         .filter(|line| line.starts_with("OPTION"))
@@ -131,18 +121,9 @@ fn terminal_and_locale_of_the_host_are_told() {
 
 #[test]
 fn confirmation_that_is_refused_is_a_no() {
-    let (folder, pinentry) = answering("echo OK");
+    let (_folder, pinentry) = answering("echo OK");
     assert_eq!(pinentry.confirm(&DialogText::default(), &|| true), Ok(()));
-    let program = folder.path().join("pinentry");
-    let script = std::fs::read_to_string(&program).unwrap();
-    std::fs::write(
-        program,
-        script.replace(
-            "*) echo OK",
-            "CONFIRM) echo 'ERR 83886194 no' ;; *) echo OK",
-        ),
-    )
-    .unwrap();
+    let (_folder, pinentry) = scripted("CONFIRM) echo 'ERR 83886194 no'");
     let answer = pinentry.confirm(&DialogText::default(), &|| true);
     assert_eq!(answer, Err(Error::Cancelled));
 }

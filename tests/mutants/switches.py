@@ -1,7 +1,8 @@
 """Sources with all mutants in them, each behind a switch: they are built once, and a variable says which one is on.
 
 cargo-mutants says what the mutants are: a place and the text to put there. Where it would change `a && b` into `a || b`,
-the copy has `(if crate::mutant::on(7) { a || b } else { a && b })`.
+the copy has `(if crate::mutant::on(7) { a || b } else { a && b })`. So an operator changes within its own expression;
+cargo-mutants changes the text, where what stands beside it may bind otherwise then.
 """
 
 import re
@@ -27,7 +28,6 @@ class Switches:
     """One file. Its mutants are (number, mutant of cargo-mutants)."""
 
     def __init__(self, source, mutants):
-        self.source = source
         self.lines = source.split("\n")
         self.starts = [0]
         for line in self.lines:
