@@ -72,10 +72,7 @@ fn removal_ends_operations() {
 
 #[test]
 fn readers_are_independent() {
-    let pcsc = FakePcsc::default();
-    pcsc.plug("Reader A", reader_with("plastic"));
-    pcsc.plug("Reader B", reader_with("juki"));
-    let fixture = Fixture::on(pcsc, |_| ());
+    let fixture = Fixture::with_two("plastic", "juki");
     let (a, b) = (fixture.logged_in(0), fixture.logged_in(2));
     let b_sign = fixture.open(3);
     fixture.login(b_sign, CKU_USER, PASSWORD).unwrap();
@@ -92,10 +89,7 @@ fn readers_are_independent() {
 
 #[test]
 fn slow_card_does_not_block_other_readers() {
-    let pcsc = FakePcsc::default();
-    pcsc.plug("Reader A", reader_with("plastic"));
-    pcsc.plug("Reader B", reader_with("juki"));
-    let fixture = Fixture::on(pcsc, |_| ());
+    let fixture = Fixture::with_two("plastic", "juki");
     let (a, b) = (fixture.logged_in(0), fixture.logged_in(2));
     let (key_a, key_b) = (fixture.private_key(a), fixture.private_key(b));
     fixture.pcsc.reader("Reader A").set_timing(Timing {

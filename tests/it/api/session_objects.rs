@@ -1,6 +1,6 @@
 //! Objects that a program creates, copies, changes and destroys (PKCS#11 3.2, 5.7).
 
-use crate::common::{AUTH, FakePcsc, Fixture, Mechanism, PIN, SIGN, Template, reader_with};
+use crate::common::{AUTH, Fixture, Mechanism, PIN, SIGN, Template};
 use cryptoki_sys::*;
 
 fn data(label: &str) -> Template {
@@ -95,10 +95,7 @@ fn session_objects_end_with_their_own_token_alone() {
 
 #[test]
 fn session_objects_end_with_their_own_card_alone() {
-    let pcsc = FakePcsc::default();
-    pcsc.plug("Reader A", reader_with("plastic"));
-    pcsc.plug("Reader B", reader_with("plastic"));
-    let fixture = Fixture::on(pcsc, |_| ());
+    let fixture = Fixture::with_two("plastic", "plastic");
     let [a, b] = [0, 2].map(|slot| fixture.open(slot));
     fixture.create_object(a, &data("a")).unwrap();
     let object = fixture.create_object(b, &data("b")).unwrap();

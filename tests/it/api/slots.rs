@@ -138,10 +138,7 @@ fn slot_number_works_as_the_first_call() {
 
 #[test]
 fn card_in_the_second_reader_is_found_behind_another_kind_of_card() {
-    let pcsc = FakePcsc::default();
-    pcsc.plug("Reader 00", reader_with("foreign"));
-    pcsc.plug("Reader 01", reader_with("plastic"));
-    let fixture = Fixture::on(pcsc, |_| ());
+    let fixture = Fixture::with_two("foreign", "plastic");
     assert_eq!(fixture.slot_list(true), Ok(vec![2, 3]));
     assert!(fixture.token_info(2).is_ok());
 }

@@ -58,6 +58,14 @@ impl Fixture {
         Fixture::start(alone, pcsc, change)
     }
 
+    /// A card in each of two readers, `Reader A` and `Reader B`.
+    pub fn with_two(a: &str, b: &str) -> Fixture {
+        let pcsc = FakePcsc::default();
+        pcsc.plug("Reader A", reader_with(a));
+        pcsc.plug("Reader B", reader_with(b));
+        Fixture::on(pcsc, |_| ())
+    }
+
     /// Any readers.
     pub fn on(pcsc: FakePcsc, change: impl FnOnce(&mut Config)) -> Fixture {
         Fixture::start(alone(), pcsc, change)
