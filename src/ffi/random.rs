@@ -18,7 +18,7 @@ cryptoki! {
         let module = process::module_of(session)?;
         let mut random = random.open_for(MOST)?;
         while random.left() > 0 {
-            let bytes = module.random(session, random.left().min(AT_ONCE))?;
+            let bytes = module.random(session, random.left())?;
             if random.add(&bytes) == 0 {
                 return Err(Rv::FunctionFailed.into());
             }
@@ -27,7 +27,5 @@ cryptoki! {
     }
 }
 
-/// One answer of the card.
-const AT_ONCE: usize = 256;
 /// 4096 answers of a card take minutes: a larger number is a wrong length.
 const MOST: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! A card that hides its certificate and is closed by taking its power, under a real pcscd.
+//! A phone that hides its certificate and knows no application of an issuer: it is closed by taking its power.
 
 use std::thread;
 

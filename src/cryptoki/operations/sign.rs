@@ -251,25 +251,20 @@ impl Module {
         Ok(())
     }
 
-    /// `C_GenerateRandom`: the card's GET CHALLENGE.
+    /// `C_GenerateRandom`: one answer of the card's GET CHALLENGE, which may be less than was asked for.
     ///
     /// # Errors
     /// `CKR_SESSION_HANDLE_INVALID`, `CKR_RANDOM_NO_RNG`, and what the card says.
     pub(crate) fn random(&self, handle: CK_SESSION_HANDLE, length: usize) -> Result<Vec<u8>> {
         let session = self.session(handle)?;
-        let mut bytes = Vec::new();
-        while bytes.len() < length {
-            let wanted = (length - bytes.len()).min(crate::card::files::MAX_CHALLENGE);
-            let part = session
-                .slot
-                .reader
-                .with_card(&session.inserted, |card| card.challenge(wanted));
-            if part == Err(crate::card::Error::NoChallenge) {
-                session.inserted.no_challenge.store(true, Ordering::Relaxed);
-            }
-            bytes.extend_from_slice(&part?);
+        let answer = session
+            .slot
+            .reader
+            .with_card(&session.inserted, |card| card.challenge(length));
+        if answer == Err(crate::card::Error::NoChallenge) {
+            session.inserted.no_challenge.store(true, Ordering::Relaxed);
         }
-        Ok(bytes)
+        Ok(answer?)
     }
 
     /// `C_SeedRandom`: the card keeps its own source.

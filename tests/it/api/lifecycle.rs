@@ -78,7 +78,7 @@ fn module_works_without_readers() {
 #[test]
 fn finalize_sends_nothing_to_a_card_that_is_closed() {
     // One is closed by leaving the application, the other by taking its power.
-    for profile in ["plastic", "android"] {
+    for profile in ["plastic", "plastic,no-security-domain"] {
         let fixture = Fixture::with(profile);
         fixture.signature(fixture.logged_in(AUTH)).unwrap();
         assert_eq!(
