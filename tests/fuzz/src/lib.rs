@@ -21,6 +21,8 @@ use jpki_pkcs11::pcsc::{
 pub struct Script {
     bytes: Vec<u8>,
     at: usize,
+    /// How many exchanges go well before the next byte is read.
+    calm: u8,
 }
 
 impl Script {
@@ -29,6 +31,23 @@ impl Script {
         Script {
             bytes: bytes.to_vec(),
             at: 0,
+            calm: 0,
+        }
+    }
+
+    /// What happens to the next exchange. A byte says it, the one after it how many exchanges then go well: so a
+    /// few bytes reach an answer in the midst of a signature.
+    fn trouble(&mut self) -> u8 {
+        match self.calm.checked_sub(1) {
+            Some(calm) => {
+                self.calm = calm;
+                0
+            }
+            None => {
+                let trouble = self.byte();
+                self.calm = self.byte();
+                trouble
+            }
         }
     }
 
@@ -258,7 +277,7 @@ impl Drop for Talk<'_> {
 /// One exchange, as the next bytes of the script say.
 fn perform(state: &mut State, command: &[u8]) -> Result<Vec<u8>, Error> {
     let script = &mut state.script;
-    match script.byte() {
+    match script.trouble() % 16 {
         1 => {
             let status = script.take(2);
             Ok(status)
