@@ -18,3 +18,4 @@ mod phone;
 mod processes;
 mod rig;
 mod service;
+mod transport;

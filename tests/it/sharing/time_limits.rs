@@ -20,6 +20,7 @@ enum Hang {
     Begin,
     Transmit,
     End,
+    Disconnect,
 }
 
 /// A gate at which calls of one kind wait.
@@ -101,6 +102,7 @@ impl Channel for HangingChannel {
     }
 
     fn disconnect(self: Box<Self>, disposition: Disposition) {
+        self.1.pass(Hang::Disconnect);
         self.0.disconnect(disposition);
     }
 }
@@ -121,17 +123,22 @@ impl Exchange for HangingExchange<'_> {
     }
 }
 
-/// A card below the module, its transport on threads of the module, each call through the gate.
-fn hanging() -> (Fixture, Gate) {
+/// A card, its transport on threads of the module, each call through the gate.
+fn bounded(fixture: &Fixture) -> (Bounded, Gate) {
     let gate = Gate::default();
-    let fixture = Fixture::plastic();
-    fixture.finalize().unwrap();
     let hanging = Hanging {
         pcsc: fixture.pcsc.clone(),
         gate: gate.clone(),
     };
-    let bounded = Box::new(Bounded::new(hanging));
-    crate::common::module::initialize_with(bounded, Config::default()).unwrap();
+    (Bounded::new(hanging), gate)
+}
+
+/// The same with the module above.
+fn hanging() -> (Fixture, Gate) {
+    let fixture = Fixture::plastic();
+    fixture.finalize().unwrap();
+    let (bounded, gate) = bounded(&fixture);
+    crate::common::module::initialize_with(Box::new(bounded), Config::default()).unwrap();
     fixture.slot_list(false).unwrap();
     (fixture, gate)
 }
@@ -263,4 +270,51 @@ fn late_transaction_is_undone_without_a_pin() {
     assert_eq!(fixture.counters().auth_verifies, verifies);
     // The late transaction has ended: another client gets its turn.
     assert_eq!(fixture.other_client().select_jpki(), 0x9000);
+}
+
+/// A program may exit after `C_Finalize`; libpcsclite's lists are freed then.
+#[test]
+fn threads_have_ended_when_their_transport_has() {
+    let fixture = Fixture::plastic();
+    let (bounded, gate) = bounded(&fixture);
+    let reader = bounded.survey().unwrap()[0].name.clone();
+    let channels = [(); 2].map(|()| bounded.connect(&reader).unwrap());
+    gate.close(Hang::Disconnect);
+    for channel in channels {
+        channel.disconnect(Disposition::Leave);
+    }
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(100));
+            gate.open();
+        });
+        drop(bounded);
+        // The threads had the others.
+        assert_eq!(Arc::strong_count(&gate.0), 1);
+    });
+}
+
+#[test]
+fn transport_ends_although_a_thread_does_not() {
+    let fixture = Fixture::plastic();
+    let (bounded, gate) = bounded(&fixture);
+    let reader = bounded.survey().unwrap()[0].name.clone();
+    let channel = bounded.connect(&reader).unwrap();
+    gate.close(Hang::Disconnect);
+    channel.disconnect(Disposition::Leave);
+    let ((), took) = timed(|| drop(bounded));
+    gate.open();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn question_is_given_up_when_the_end_is_set() {
+    let fixture = Fixture::plastic();
+    let (bounded, gate) = bounded(&fixture);
+    gate.close(Hang::Question);
+    bounded.close_by(Instant::now() + Duration::from_secs(3));
+    let (answer, took) = timed(|| bounded.survey());
+    gate.open();
+    assert_eq!(answer, Err(Error::Stuck));
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
