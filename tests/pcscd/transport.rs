@@ -1,6 +1,9 @@
 //! The bottom floor by itself: what the floors above are told of readers and cards, and how a card is left.
 
 use std::ffi::CString;
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -10,6 +13,7 @@ use pcsc::{Card, Context, Protocols, Scope, ShareMode};
 
 use super::common::AUTH;
 use super::common::config::{Config, PinEntry};
+use super::common::module::pcsc::service::Pcsc;
 use super::common::module::pcsc::{
     Bounded, Channel, Disposition, Error, Exchange, InsertionId, Transport,
 };
@@ -148,12 +152,15 @@ fn transactions_leave_a_card_as_they_are_told() {
         ("dropped", |it| drop(it), false),
     ];
     let floor = Floor::new();
+    let without_threads = Pcsc::new();
     for (name, end, stays_open) in ends {
-        let mut channel = floor.connect();
-        let mut exchange = begin(&mut *channel);
-        open(&mut *exchange);
-        end(exchange);
-        assert_eq!(is_open(), stays_open, "{name}");
+        let others = without_threads.connect(&floor.reader).unwrap();
+        for mut channel in [floor.connect(), others] {
+            let mut exchange = begin(&mut *channel);
+            open(&mut *exchange);
+            end(exchange);
+            assert_eq!(is_open(), stays_open, "{name}");
+        }
     }
 }
 
@@ -331,6 +338,61 @@ fn has_thread(name: &str) -> bool {
     threads
         .filter_map(|it| fs::read_to_string(it.unwrap().path().join("comm")).ok())
         .any(|it| it.trim_end() == name)
+}
+
+/// As daemons do, and Python's subprocess; the next thing that is opened gets its number.
+#[test]
+#[ignore = "needs tests/pcscd/run"]
+fn host_that_closes_our_sockets() {
+    let _alone = Floor::new();
+    let status = Command::new(env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--test-threads=1"])
+        .arg("transport::child_that_closes_our_sockets")
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
+#[ignore = "a part of host_that_closes_our_sockets"]
+fn child_that_closes_our_sockets() {
+    let inherited = sockets();
+    let transport = Pcsc::new();
+    let reader = transport.survey().unwrap()[0].name.clone();
+    let mut channel = transport.connect(&reader).unwrap();
+    let mut ours = sockets();
+    ours.retain(|number| !inherited.contains(number));
+    assert_eq!(ours.len(), 2, "for questions, and of the connection");
+    let theirs: Vec<_> = ours
+        .into_iter()
+        .map(|number| {
+            let (near, far) = UnixStream::pair().unwrap();
+            // SAFETY: what stood under this number is lost to its owner, which is the point.
+            assert_eq!(unsafe { libc::dup2(near.as_raw_fd(), number) }, number);
+            far
+        })
+        .collect();
+
+    let gone = |answer| matches!(answer, Err(Error::NoService(_)));
+    assert!(gone(channel.begin(PATIENCE).map(drop)));
+    assert!(gone(channel.is_alive().map(drop)));
+    assert!(transport.survey().is_ok(), "on a fresh socket");
+    drop((channel, transport));
+    for mut far in theirs {
+        far.set_nonblocking(true).unwrap();
+        let untouched = far.read(&mut [0]).unwrap_err();
+        assert_eq!(untouched.kind(), ErrorKind::WouldBlock);
+    }
+}
+
+/// The numbers of this process's sockets.
+fn sockets() -> Vec<i32> {
+    let open = fs::read_dir("/proc/self/fd").unwrap().map(Result::unwrap);
+    open.filter(|it| {
+        fs::read_link(it.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+    })
+    .map(|it| it.file_name().into_string().unwrap().parse().unwrap())
+    .collect()
 }
 
 /// PC/SC cuts a long name in the middle of a character. The reader is of tests/reader-driver, at a pcscd of its own.

@@ -278,11 +278,11 @@ fn threads_have_ended_when_their_transport_has() {
     let fixture = Fixture::plastic();
     let (bounded, gate) = bounded(&fixture);
     let reader = bounded.survey().unwrap()[0].name.clone();
-    let channels = [(); 2].map(|()| bounded.connect(&reader).unwrap());
+    let [slow, quick] = [(); 2].map(|()| bounded.connect(&reader).unwrap());
+    quick.disconnect(Disposition::Leave);
+    thread::sleep(Duration::from_millis(50));
     gate.close(Hang::Disconnect);
-    for channel in channels {
-        channel.disconnect(Disposition::Leave);
-    }
+    slow.disconnect(Disposition::Leave);
     thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(Duration::from_millis(100));
