@@ -285,7 +285,8 @@ fn threads_have_ended_when_their_transport_has() {
     slow.disconnect(Disposition::Leave);
     thread::scope(|scope| {
         scope.spawn(|| {
-            thread::sleep(Duration::from_millis(100));
+            // Well below the 0.3 s that a transport waits for them.
+            thread::sleep(Duration::from_millis(30));
             gate.open();
         });
         drop(bounded);
