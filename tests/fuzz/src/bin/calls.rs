@@ -1,6 +1,7 @@
 //! Sequences of C calls with hostile arguments: stale handles, NULLs, absurd lengths where the pointer is
 //! NULL, strange mechanisms and templates. A pointer that is not NULL is good for the length beside it, as
-//! the standard demands of the caller; guard bytes behind each output must stay as they are.
+//! the standard demands of the caller; guard bytes behind each output must stay as they are. The card may answer badly
+//! meanwhile: the last byte of the input says how many before it are the script of [`jpki_pkcs11_fuzz::Bench`].
 #![no_main]
 
 use std::ptr;
@@ -11,10 +12,13 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     once();
-    let bench = Bench::new("plastic", Script::default());
+    let [bytes @ .., length] = bytes else { return };
+    let length = (usize::from(*length) % 32).min(bytes.len());
+    let (calls, card) = bytes.split_at(bytes.len() - length);
+    let bench = Bench::new("plastic", Script::new(card));
     let mut play = Play {
         list: bench.initialize().list,
-        script: Script::new(bytes),
+        script: Script::new(calls),
         seen: vec![0, 1, 2, CK_ULONG::MAX],
         room: vec![GUARD; ROOM + MARGIN],
     };
