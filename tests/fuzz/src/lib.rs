@@ -79,6 +79,8 @@ struct State {
     insertion: u64,
     present: bool,
     resets: u64,
+    /// So many connections and transactions from now on cannot be had.
+    refusals: u8,
     /// Something was called done that was not.
     lied: bool,
 }
@@ -99,12 +101,24 @@ impl Bench {
             insertion: 1,
             present: true,
             resets: 0,
+            refusals: 0,
             lied: false,
         })))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.lock().expect("not poisoned"))
+    }
+
+    /// Refuses a connection or a transaction, if the script wants it.
+    fn refuse(&self) -> Result<(), Error> {
+        self.with(|state| match state.refusals.checked_sub(1) {
+            Some(left) => {
+                state.refusals = left;
+                Err(Error::Failed("refused".to_owned()))
+            }
+            None => Ok(()),
+        })
     }
 
     /// `C_Initialize`, with this reader instead of those of PC/SC.
@@ -135,6 +149,7 @@ impl Bench {
     pub fn behave(&self) {
         self.with(|state| {
             state.script = Script::default();
+            state.refusals = 0;
             if state.lied {
                 state.lied = false;
                 state.card.power_on();
@@ -163,6 +178,7 @@ impl Transport for Bench {
     }
 
     fn connect(&self, _: &str) -> Result<Box<dyn Channel>, Error> {
+        self.refuse()?;
         match self.with(|state| (state.present, state.insertion, state.resets)) {
             (true, insertion, resets) => Ok(Box::new(Line {
                 bench: self.clone(),
@@ -188,6 +204,7 @@ struct Line {
 
 impl Channel for Line {
     fn begin(&mut self, _: Duration) -> Result<Box<dyn Exchange + '_>, Error> {
+        self.bench.refuse()?;
         let (there, resets) = self.bench.with(|state| {
             (
                 state.present && state.insertion == self.insertion,
@@ -320,6 +337,15 @@ fn perform(state: &mut State, command: &[u8]) -> Result<Vec<u8>, Error> {
             Ok(state.card.transmit(command))
         }
         9 => Ok(vec![0xA5; 65_538]),
+        10 => Err(Error::NoService("ended".to_owned())),
+        11 => {
+            state.card.transmit(command);
+            Err(Error::Stuck)
+        }
+        12 => {
+            state.refusals = script.byte() % 4;
+            Ok(state.card.transmit(command))
+        }
         _ => Ok(state.card.transmit(command)),
     }
 }
