@@ -152,6 +152,7 @@ fn options(card: Option<&Map<String, Value>>, steps: &Steps<'_>) -> String {
             "no-other-applications",
         ),
         (steps.status("select-0001") == "6A82", "no-sign-certificate"),
+        (steps.is_not("select-0006", "9000"), "no-token-information"),
         (steps.is_not("select-0008", "9000"), "no-presence-file"),
         (
             steps.status("read-000A") == "6982",

@@ -99,6 +99,8 @@ pub struct Profile {
     pub authority_filler: Filler,
     /// What an EF without certificate looks like.
     pub absent_certificate: Absent,
+    /// Whether EF 0006 is there.
+    pub token_information: bool,
     /// Whether EF 0008 is there.
     pub presence_file: bool,
 
@@ -212,6 +214,7 @@ impl Profile {
             filler: Filler::None,
             authority_filler: Filler::None,
             absent_certificate: Absent::NoFile,
+            token_information: true,
             presence_file: true,
             answers: Answers::Whole,
             change_checks_form: true,

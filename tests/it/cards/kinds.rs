@@ -43,6 +43,7 @@ fn every_kind_of_card_signs() {
         "plastic,not-yet-valid",
         "plastic,no-short-identifiers",
         "plastic,filler=00",
+        "plastic,no-token-information",
         "plastic,read-cap=100,warns-at-end",
         "plastic,read-refuses-above=256,answers=t0",
         "plastic,refuses-crossing",
@@ -61,6 +62,17 @@ fn every_kind_of_card_signs() {
         }
         assert_eq!(fixture.tries(), (3, 5), "{profile}");
     }
+}
+
+/// A card that hides its certificate is told from others by EF 0006 alone.
+#[test]
+fn card_that_shows_nothing_of_itself_is_not_used() {
+    let fixture = Fixture::with("android,no-token-information");
+    for slot in [AUTH, SIGN] {
+        let session = fixture.open_session(slot, true);
+        assert_eq!(session, Err(CKR_DEVICE_ERROR));
+    }
+    assert_eq!(fixture.tries(), (3, 5));
 }
 
 #[test]

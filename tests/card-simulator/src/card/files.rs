@@ -68,8 +68,10 @@ impl FileSystem {
         let sign_ca = filled(&credentials.sign_ca, profile.authority_filler);
         add(0x0002, transparent(sign_ca, Access::Free));
         add(0x0005, Content::Internal);
-        let information = token_information(&profile.label, &profile.model);
-        add(0x0006, transparent(information, Access::Free));
+        if profile.token_information {
+            let information = token_information(&profile.label, &profile.model);
+            add(0x0006, transparent(information, Access::Free));
+        }
         if profile.presence_file {
             let mark = |present| if present { 0x8F } else { 0x00 };
             let presence = vec![mark(sign.is_some()), mark(auth.is_some()), 0x00];

@@ -51,6 +51,7 @@ impl Profile {
             "absent=nofile|empty|blank",
             "what a missing certificate looks like",
         ),
+        ("no-token-information", "EF 0006 is missing"),
         ("no-presence-file", "EF 0008 is missing"),
         ("gated-auth-certificate", "EF 000A needs the auth PIN"),
         ("end-marker", "80 FC 00 00 answers 9000"),
@@ -165,6 +166,7 @@ impl Profile {
                     _ => return None,
                 }
             }
+            "no-token-information" => self.token_information = !flag(value)?,
             "no-presence-file" => self.presence_file = !flag(value)?,
             "gated-auth-certificate" => self.gated_auth_certificate = flag(value)?,
             "end-marker" => self.end_marker = flag(value)?,
