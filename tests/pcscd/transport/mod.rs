@@ -13,7 +13,7 @@ use super::common::module::pcsc::{
     Bounded, Channel, Disposition, Error, Exchange, InsertionId, Transport,
 };
 use super::common::module::pcsc_service;
-use super::rig::{Rig, SEEN, control};
+use super::rig::{Rig, control};
 
 /// SELECT of the application, VERIFY of the authentication PIN by its short identifier (docs/card.md).
 const OPEN: [&[u8]; 2] = [
@@ -25,6 +25,9 @@ const OPEN: [&[u8]; 2] = [
 
 /// Time in which pcscd and a thread of ours do anything that they were asked for.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// As long a restarted pcscd may take on a busy machine.
+const BACK: Duration = Duration::from_secs(15);
 
 /// A good card in the first reader, the bottom floor, and nothing above it.
 struct Floor {
@@ -70,7 +73,7 @@ impl Floor {
             if let Some(answer) = answer(&self.transport) {
                 return answer;
             }
-            assert!(start.elapsed() < PATIENCE + SEEN, "{what}");
+            assert!(start.elapsed() < BACK, "{what}");
             thread::sleep(Duration::from_millis(50));
         }
     }

@@ -78,9 +78,13 @@ fn watch_ends_with_an_event_and_when_it_is_cancelled() {
     // What it has not seen yet is an event.
     watch.wait(long).unwrap();
     let quiet = Duration::from_secs(1);
-    let start = Instant::now();
-    watch.wait(quiet).unwrap();
-    assert!(start.elapsed() >= quiet, "nothing has happened");
+    let mut lasts = || {
+        let start = Instant::now();
+        watch.wait(quiet).unwrap();
+        start.elapsed() >= quiet
+    };
+    // pcscd may still be at what was before, as the power of an unused card.
+    assert!((0..5).any(|_| lasts()), "nothing happens");
 
     control("remove");
     let start = Instant::now();
