@@ -19,3 +19,10 @@ mod processes;
 mod rig;
 mod service;
 mod transport;
+
+/// Runs last, by its name: what the tests started ends with them.
+#[test]
+#[ignore = "needs tests/pcscd/run"]
+fn z_clean() {
+    rig::clean();
+}

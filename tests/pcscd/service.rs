@@ -7,7 +7,7 @@ use std::{env, fs, thread};
 use cryptoki_sys::*;
 
 use super::common::{AUTH, Caller};
-use super::rig::{Rig, clean, folder, signal, socket, start_pcscd, stop_pcscd, tries};
+use super::rig::{Rig, folder, signal, socket, start_pcscd, stop_pcscd, tries};
 
 /// Sees the cards again after that time.
 const BACK: Duration = Duration::from_secs(15);
@@ -218,11 +218,4 @@ fn child_that_is_not_let_in() {
         Err(CKR_NO_EVENT)
     );
     caller.finalize().unwrap();
-}
-
-/// Runs last, by its name: what the tests started ends with them.
-#[test]
-#[ignore = "needs tests/pcscd/run"]
-fn z_clean() {
-    clean();
 }
