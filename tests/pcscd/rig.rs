@@ -17,6 +17,9 @@ use super::common::{Caller, Mechanism, PASSWORD, PIN, Template, fixture, proof};
 /// pcscd looks at a virtual reader every 400 ms, and needs as long again to power a card.
 pub(crate) const SEEN: Duration = Duration::from_millis(1300);
 
+/// Time in which the cards are seen again after a restart, on a busy machine too.
+pub(crate) const BACK: Duration = Duration::from_secs(15);
+
 /// The pcscd that a test started in place of the first one; it ends with this program.
 static RESTARTED: Mutex<Option<Child>> = Mutex::new(None);
 

@@ -7,10 +7,7 @@ use std::{env, fs, thread};
 use cryptoki_sys::*;
 
 use super::common::{AUTH, Caller};
-use super::rig::{Rig, folder, signal, socket, start_pcscd, stop_pcscd, tries};
-
-/// Sees the cards again after that time.
-const BACK: Duration = Duration::from_secs(15);
+use super::rig::{BACK, Rig, folder, signal, socket, start_pcscd, stop_pcscd, tries};
 
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();

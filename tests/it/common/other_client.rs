@@ -67,7 +67,8 @@ impl OtherClient {
     }
 }
 
-const SELECT_JPKI: [u8; 15] = [
+/// SELECT of the JPKI application (docs/card.md).
+pub const SELECT_JPKI: [u8; 15] = [
     0x00, 0xA4, 0x04, 0x0C, 0x0A, 0xD3, 0x92, 0xF0, 0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01,
 ];
 const SELECT_COMMON: [u8; 15] = [

@@ -124,14 +124,26 @@ fn warm_resets() -> usize {
 #[ignore = "needs tests/pcscd/run"]
 fn card_that_another_program_has_just_powered_off() {
     let floor = Floor::new();
+    let mut other = floor.other_program();
+    let mut channel = floor.connect();
+    assert!(!was_reset(&mut *channel));
     for _ in 0..3 {
-        let other = floor.other_program();
-        other
-            .disconnect(pcsc::Disposition::UnpowerCard)
+        let transaction = other.transaction().unwrap();
+        transaction
+            .end(pcsc::Disposition::UnpowerCard)
             .map_err(|(_, error)| error)
             .unwrap();
-        let mut channel = floor.connect();
-        begin(&mut *channel).end(Disposition::Leave).unwrap();
+        assert!(was_reset(&mut *channel));
+        begin(&mut *floor.connect())
+            .end(Disposition::Leave)
+            .unwrap();
+        other
+            .reconnect(
+                ShareMode::Shared,
+                Protocols::ANY,
+                pcsc::Disposition::LeaveCard,
+            )
+            .unwrap();
     }
 }
 

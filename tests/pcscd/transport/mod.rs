@@ -4,7 +4,6 @@ mod connections;
 mod readers;
 
 use std::ffi::CString;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use pcsc::{Card, Context, Protocols, Scope, ShareMode};
@@ -13,21 +12,14 @@ use super::common::module::pcsc::{
     Bounded, Channel, Disposition, Error, Exchange, InsertionId, Transport,
 };
 use super::common::module::pcsc_service;
+use super::common::other_client::SELECT_JPKI;
 use super::rig::{Rig, control};
 
-/// SELECT of the application, VERIFY of the authentication PIN by its short identifier (docs/card.md).
-const OPEN: [&[u8]; 2] = [
-    &[
-        0x00, 0xA4, 0x04, 0x0C, 0x0A, 0xD3, 0x92, 0xF0, 0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01,
-    ],
-    &[0x00, 0x20, 0x00, 0x98, 0x04, b'1', b'2', b'3', b'4'],
-];
+/// VERIFY of the authentication PIN by its short identifier (docs/card.md).
+const VERIFY: [u8; 9] = [0x00, 0x20, 0x00, 0x98, 0x04, b'1', b'2', b'3', b'4'];
 
 /// Time in which pcscd and a thread of ours do anything that they were asked for.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// As long a restarted pcscd may take on a busy machine.
-const BACK: Duration = Duration::from_secs(15);
 
 /// A good card in the first reader, the bottom floor, and nothing above it.
 struct Floor {
@@ -65,18 +57,6 @@ impl Floor {
             .connect(&reader, ShareMode::Shared, Protocols::ANY)
             .unwrap()
     }
-
-    /// The first answer that is one, and that is as it should be.
-    fn until<T>(&self, what: &str, answer: impl Fn(&Bounded) -> Option<T>) -> T {
-        let start = Instant::now();
-        loop {
-            if let Some(answer) = answer(&self.transport) {
-                return answer;
-            }
-            assert!(start.elapsed() < BACK, "{what}");
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
 }
 
 fn begin(channel: &mut dyn Channel) -> Box<dyn Exchange + '_> {
@@ -85,7 +65,7 @@ fn begin(channel: &mut dyn Channel) -> Box<dyn Exchange + '_> {
 
 /// Has a PIN verified by the card.
 fn open(exchange: &mut dyn Exchange) {
-    for command in OPEN {
+    for command in [&SELECT_JPKI[..], &VERIFY] {
         assert_eq!(exchange.transmit(command), Ok(vec![0x90, 0x00]));
     }
     assert!(is_open());

@@ -10,7 +10,7 @@ use super::super::common::AUTH;
 use super::super::common::config::{Config, PinEntry};
 use super::super::common::module::pcsc::{Disposition, Error, Transport};
 use super::super::common::module::{initialize_with, pcsc_service};
-use super::super::rig::{SEEN, control, number, start_pcscd, stop_pcscd};
+use super::super::rig::{BACK, SEEN, control, number, start_pcscd, stop_pcscd};
 use super::{Floor, PATIENCE, begin, is_alive, is_open};
 
 #[test]
@@ -21,9 +21,8 @@ fn card_that_is_taken_out_and_put_back() {
     let first = floor.insertion().unwrap();
     assert!(is_alive(&mut *channel));
     control("remove");
-    floor.until("the removal", |it| {
-        it.insertion(&floor.reader).unwrap().is_none().then_some(())
-    });
+    let rig = &floor.rig;
+    rig.until(BACK, "the removal", |_| floor.insertion().is_none());
     assert_eq!(floor.transport.survey().unwrap()[0].insertion, None);
     assert!(!is_alive(&mut *channel));
     assert!(channel.begin(PATIENCE).is_err());
@@ -32,7 +31,8 @@ fn card_that_is_taken_out_and_put_back() {
         Some(Error::NoCard)
     );
     control("insert me");
-    let second = floor.until("the insertion", |it| it.insertion(&floor.reader).unwrap());
+    rig.until(BACK, "the insertion", |_| floor.insertion().is_some());
+    let second = floor.insertion().unwrap();
     assert_ne!(second, first);
     let seen = &floor.transport.survey().unwrap()[0];
     assert_eq!(seen.insertion, Some(second));
@@ -61,9 +61,10 @@ fn insertion_before_a_restart_is_none_after_it() {
         stop_pcscd();
         assert!(floor.transport.survey().is_err());
         start_pcscd();
-        let insertion = floor.until("the card after the restart", |it| {
-            it.insertion(&floor.reader).ok().flatten()
-        });
+        let seen = || floor.transport.insertion(&floor.reader).ok().flatten();
+        let rig = &floor.rig;
+        rig.until(BACK, "the card after the restart", |_| seen().is_some());
+        let insertion = floor.insertion().unwrap();
         assert!(!insertions.contains(&insertion), "{insertions:?}");
         insertions.push(insertion);
     }
@@ -109,9 +110,9 @@ fn watch_ends_with_an_event_and_when_it_is_cancelled() {
     assert_eq!(answers, (Err(Error::Cancelled), Error::Cancelled));
     assert!(start.elapsed() < PATIENCE);
     // The thread inside libpcsclite has ended too.
-    floor.until("the end of the thread", |_| {
-        (!has_thread("jpki-events")).then_some(())
-    });
+    floor
+        .rig
+        .until(PATIENCE, "the thread ends", |_| !has_thread("jpki-events"));
 }
 
 fn has_thread(name: &str) -> bool {
