@@ -234,7 +234,7 @@ fn finalize_during_calls_of_other_threads() {
 fn two_readers_sign_in_parallel() {
     let fixture = two_readers();
     let slow = jpki_card_simulator::reader::Timing {
-        signature: Duration::from_millis(300),
+        signature: Duration::from_secs(2),
         ..Default::default()
     };
     let sessions = [0, 2].map(|slot| fixture.logged_in(slot));
@@ -244,13 +244,8 @@ fn two_readers_sign_in_parallel() {
     let start = Instant::now();
     thread::scope(|scope| {
         for session in sessions {
-            let fixture = &fixture;
-            scope.spawn(move || {
-                let caller = fixture.caller();
-                for _ in 0..3 {
-                    sign(&caller, session).unwrap();
-                }
-            });
+            let caller = fixture.caller();
+            scope.spawn(move || sign(&caller, session).unwrap());
         }
         // Polling does not wait for a signature.
         for _ in 0..20 {
@@ -259,7 +254,7 @@ fn two_readers_sign_in_parallel() {
             fixture.token_info(0).unwrap();
             fixture.state(sessions[1]).unwrap();
             assert!(
-                poll.elapsed() < Duration::from_millis(200),
+                poll.elapsed() < Duration::from_secs(1),
                 "{:?}",
                 poll.elapsed()
             );
@@ -268,7 +263,7 @@ fn two_readers_sign_in_parallel() {
     });
     let took = start.elapsed();
     assert!(
-        took < Duration::from_millis(1700),
+        took < Duration::from_millis(3800),
         "one after the other: {took:?}"
     );
 }

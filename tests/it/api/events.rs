@@ -262,13 +262,14 @@ fn wait_goes_on_after_failures_of_pcsc() {
             });
             let caller = fixture.caller();
             let waiter = thread::spawn(move || caller.wait_for_slot_event(0));
-            thread::sleep(Duration::from_millis(350));
+            let begun = Instant::now();
+            let calls = || fixture.pcsc.failures(|failures| failures.calls().to_vec());
+            let goes_on = |calls: Vec<Call>| calls.len() > skipped && calls.contains(&Call::Wait);
+            while !goes_on(calls()) {
+                assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", calls());
+                thread::sleep(Duration::from_millis(20));
+            }
             assert!(!waiter.is_finished(), "{error:?}, call {skipped}");
-            let calls = fixture.pcsc.failures(|failures| failures.calls().to_vec());
-            assert!(
-                calls.len() > skipped && calls.contains(&Call::Wait),
-                "{calls:?}"
-            );
             fixture.take_out();
             waiter.join().unwrap().unwrap();
             fixture.put_back();
