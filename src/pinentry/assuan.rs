@@ -109,6 +109,8 @@ mod tests {
         let long = request("SETDESC", &"暗証番号".repeat(200));
         assert!(long.len() <= LONGEST + 1 && long.ends_with(b"\n"));
         assert!(long.len() > LONGEST - 3, "no more is cut than has to be");
+        let fits = "x".repeat(LONGEST - "SETDESC ".len());
+        assert_eq!(request("SETDESC", &fits).len(), LONGEST + 1);
         assert!(String::from_utf8(long).is_ok());
     }
 

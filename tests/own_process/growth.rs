@@ -12,6 +12,7 @@ mod common;
 use common::config::Config;
 use common::{AUTH, Fixture};
 use cryptoki_sys::*;
+use jpki_card_simulator::Misbehaviour;
 
 /// What the kernel counts of this process, in KiB.
 fn status(name: &str) -> u64 {
@@ -56,13 +57,18 @@ fn login_cycles_do_not_grow() {
 #[test]
 fn kept_pin_is_given_up_with_its_card_and_with_the_module() {
     type End = fn(&Fixture);
-    let ends: [(&str, End); 3] = [
+    let ends: [(&str, End); 4] = [
         ("logout", |fixture| {
             fixture.logout(fixture.open(AUTH)).unwrap()
         }),
         ("removal", |fixture| {
             fixture.take_out();
             while fixture.wait_for_slot_event(CKF_DONT_BLOCK).is_ok() {}
+        }),
+        ("removal that a signature finds", |fixture| {
+            fixture.reader().misbehave(1, Misbehaviour::RemovedBefore);
+            let signed = fixture.signature(fixture.open(AUTH));
+            assert_eq!(signed, Err(CKR_DEVICE_REMOVED));
         }),
         ("finalize", |fixture| fixture.finalize().unwrap()),
     ];

@@ -2,5 +2,6 @@
 
 mod extended_reads;
 mod kinds;
+mod odd_answers;
 mod reading;
 mod reports;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::config::Config;
+use crate::common::config::{Config, LoginState};
 use crate::common::module::pcsc::{
     Bounded, Channel, Disposition, Error, Exchange, InsertionId, ReaderState, Transport, Watch,
 };
@@ -135,10 +135,14 @@ fn bounded(fixture: &Fixture) -> (Bounded, Gate) {
 
 /// The same with the module above.
 fn hanging() -> (Fixture, Gate) {
+    hanging_with(Config::default())
+}
+
+fn hanging_with(config: Config) -> (Fixture, Gate) {
     let fixture = Fixture::plastic();
     fixture.finalize().unwrap();
     let (bounded, gate) = bounded(&fixture);
-    crate::common::module::initialize_with(Box::new(bounded), Config::default()).unwrap();
+    crate::common::module::initialize_with(Box::new(bounded), config).unwrap();
     fixture.slot_list(false).unwrap();
     (fixture, gate)
 }
@@ -233,10 +237,12 @@ fn finalize_is_bounded_whatever_hangs() {
                 })
             });
             thread::sleep(Duration::from_millis(100));
+            let begun = Instant::now();
             let (closed, took) = timed(|| fixture.finalize());
             assert_eq!(closed, Ok(()), "{hang:?}");
             assert!(took < Duration::from_millis(3500), "{hang:?}: {took:?}");
             let signed = signing.join().unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(4), "{hang:?}");
             assert!(signed.is_err() || hang == Hang::End, "{hang:?}: {signed:?}");
         });
         gate.open();
@@ -244,6 +250,46 @@ fn finalize_is_bounded_whatever_hangs() {
         assert!(!fixture.is_open(), "{hang:?}");
         assert!(fixture.counters().auth_verifies <= verifies + 1, "{hang:?}");
     }
+}
+
+#[test]
+fn finalize_closes_what_a_call_under_way_leaves_open() {
+    let (fixture, gate) = hanging_with(Config {
+        login_state: LoginState::Card,
+        ..Config::default()
+    });
+    let session = fixture.logged_in(AUTH);
+    let key = fixture.private_key(session);
+    assert!(fixture.is_open());
+    gate.close(Hang::Transmit);
+    thread::scope(|scope| {
+        let caller = fixture.caller();
+        let signing = scope.spawn(move || {
+            let rsa = crate::common::Mechanism::plain(CKM_SHA256_RSA_PKCS);
+            caller.sign_once(session, &rsa, key, b"data")
+        });
+        thread::sleep(Duration::from_millis(100));
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(500));
+            gate.open();
+        });
+        fixture.finalize().unwrap();
+        assert!(!fixture.is_open());
+        let _ = signing.join();
+    });
+}
+
+/// Another program may have it for long.
+#[test]
+fn finalize_does_not_ask_for_a_card_that_is_closed() {
+    let fixture = Fixture::plastic();
+    fixture.signature(fixture.logged_in(AUTH)).unwrap();
+    let mut other = fixture.other_client();
+    let held = other.hold();
+    let (closed, took) = timed(|| fixture.finalize());
+    held.leave();
+    assert_eq!(closed, Ok(()));
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[test]
