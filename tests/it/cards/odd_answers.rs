@@ -9,9 +9,12 @@ use crate::common::{AUTH, FakePcsc, Fixture, PASSWORD, PIN, READER, SIGN, Templa
 use cryptoki_sys::*;
 use jpki_card_simulator::Misbehaviour;
 
-/// The commands of the card's own (docs/card.md, 3).
+/// How the commands begin (docs/card.md, 3.2 and 3.5).
 const READ: &[u8] = &[0x00, 0xB0];
 const SIGN_COMMAND: &[u8] = &[0x80, 0x2A];
+
+/// Longer than the module relies on its own last VERIFY: it asks for the tries again.
+const PAUSE: Duration = Duration::from_millis(80);
 
 fn lost() -> Failure {
     Failure::lost(Error::Failed("no answer".to_owned()))
@@ -120,14 +123,12 @@ fn only_a_refusal_makes_a_card_somebody_elses() {
 fn change_that_was_not_carried_out_leaves_the_login() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
-    // READ, tries, VERIFY, CHANGE.
-    fixture
-        .reader()
-        .misbehave(4, Misbehaviour::AnswerInstead(vec![0x6A, 0x86]));
-    assert_eq!(
-        fixture.set_pin(session, PIN, b"5678"),
-        Err(CKR_DEVICE_ERROR)
-    );
+    thread::sleep(PAUSE);
+    // READ, tries, SELECT EF, VERIFY, CHANGE.
+    let refused = Misbehaviour::AnswerInstead(vec![0x6A, 0x86]);
+    fixture.reader().misbehave(5, refused);
+    let changed = fixture.set_pin(session, PIN, b"5678");
+    assert_eq!(changed, Err(CKR_DEVICE_ERROR));
     assert_eq!(fixture.signature(session).map(|it| it.len()), Ok(256));
 }
 
@@ -186,8 +187,8 @@ fn locked_file_after_the_right_pin_ends_the_login() {
     let lose = |it: &mut Failures| it.add_command(&[0x00, 0xB0, 0x81], lost());
     fixture.pcsc.failures(lose);
     fixture.login(session, CKU_USER, PASSWORD).unwrap();
-    // Longer than the module relies on its own last VERIFY: READ, tries, VERIFY, READ.
-    thread::sleep(Duration::from_millis(80));
+    thread::sleep(PAUSE);
+    // READ, tries, VERIFY, READ.
     let locked = Misbehaviour::AnswerInstead(vec![0x69, 0x82]);
     fixture.reader().misbehave(4, locked);
     assert!(certificate(&fixture, session, 2).is_err());
