@@ -78,3 +78,17 @@ fn short_apdus_where_no_more_is_carried_or_wanted() {
     let off = |config: &mut Config| config.extended_reads = ExtendedReads::Off;
     assert_eq!(reads(&configured("plastic", 65536, off)).to_string(), short);
 }
+
+#[test]
+fn absent_file_does_not_end_long_reads() {
+    let apdus_of = |profile: &str| {
+        let fixture = configured(profile, 65536, |_| ());
+        let session = fixture.logged_in(SIGN);
+        let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[4]);
+        let authority = fixture.find_one(session, &template);
+        let (read, apdus) = fixture.apdus(|| fixture.attribute(session, authority, CKA_VALUE));
+        assert!(read.is_ok());
+        apdus
+    };
+    assert_eq!(apdus_of("plastic,no-sign-certificate"), apdus_of("plastic"));
+}

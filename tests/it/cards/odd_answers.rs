@@ -3,22 +3,25 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::fake_pcsc::failures::{Failure, Failures};
 use crate::common::module::pcsc::Error;
-use crate::common::{AUTH, FakePcsc, Fixture, PASSWORD, PIN, READER, SIGN, Template, reader_with};
+use crate::common::{AUTH, Failure, Fixture, PASSWORD, PIN, REST, SIGN, Template};
 use cryptoki_sys::*;
 use jpki_card_simulator::Misbehaviour;
 
-/// How the commands begin (docs/card.md, 3.2 and 3.5).
-const READ: &[u8] = &[0x00, 0xB0];
-const SIGN_COMMAND: &[u8] = &[0x80, 0x2A];
-
-/// Longer than the module relies on its own last VERIFY: it asks for the tries again.
-const PAUSE: Duration = Duration::from_millis(80);
-
-fn lost() -> Failure {
-    Failure::lost(Error::Failed("no answer".to_owned()))
+/// The answer to the next command that begins so is lost.
+fn lose(fixture: &Fixture, command: &[u8]) {
+    let lost = Failure::lost(Error::Failed("no answer".to_owned()));
+    fixture.pcsc.failures(|it| it.add_command(command, lost));
 }
+
+/// The n-th command from now is answered so, and not carried out.
+fn answer_instead(fixture: &Fixture, n: u64, answer: &[u8]) {
+    let answer = Misbehaviour::AnswerInstead(answer.to_vec());
+    fixture.reader().misbehave(n, answer);
+}
+
+/// READ BINARY of the signature certificate, by its short identifier (docs/card.md, 3.2).
+const READ_SIGNATURE_CERTIFICATE: &[u8] = &[0x00, 0xB0, 0x81];
 
 fn certificate(fixture: &Fixture, session: CK_SESSION_HANDLE, id: u8) -> Result<Vec<u8>, CK_RV> {
     let template = Template::class(CKO_CERTIFICATE).bytes(CKA_ID, &[id]);
@@ -30,8 +33,7 @@ fn certificate(fixture: &Fixture, session: CK_SESSION_HANDLE, id: u8) -> Result<
 fn fewer_random_bytes_than_asked_for_are_none() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
-    let three = Misbehaviour::AnswerInstead(vec![1, 2, 3, 0x90, 0x00]);
-    fixture.reader().misbehave(1, three);
+    answer_instead(&fixture, 1, &[1, 2, 3, 0x90, 0x00]);
     assert_eq!(fixture.random(session, 32), Err(CKR_DEVICE_ERROR));
     assert_eq!(fixture.random(session, 32).unwrap().len(), 32);
 }
@@ -42,9 +44,7 @@ fn certificate_with_a_hole_is_none() {
     let session = fixture.open(AUTH);
     // READ of the known certificate, of the start of the other one, of what follows.
     for block in [vec![0x90, 0x00], [&[0x55; 256][..], &[0x90, 0x00]].concat()] {
-        fixture
-            .reader()
-            .misbehave(3, Misbehaviour::AnswerInstead(block));
+        answer_instead(&fixture, 3, &block);
         assert_eq!(certificate(&fixture, session, 3), Err(CKR_DEVICE_ERROR));
     }
     assert!(certificate(&fixture, session, 3).is_ok());
@@ -64,7 +64,8 @@ fn file_is_not_absent_because_another_application_is_selected() {
 fn free_certificate_is_read_again_after_a_lost_answer() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
-    fixture.pcsc.failures(|it| it.add_command(READ, lost()));
+    // READ BINARY of whatever it is.
+    lose(&fixture, &[0x00, 0xB0]);
     assert!(certificate(&fixture, session, 3).is_ok());
 }
 
@@ -73,16 +74,10 @@ fn certificate_behind_a_pin_is_not_read_again_by_itself() {
     let fixture = Fixture::plastic();
     let session = fixture.open(SIGN);
     let verifies = || fixture.counters().sign_verifies;
-    // That of the file: READ of the known certificate comes first.
-    let lose = || {
-        fixture
-            .pcsc
-            .failures(|it| it.add_command(&[0x00, 0xB0, 0x81], lost()))
-    };
-    lose();
+    lose(&fixture, READ_SIGNATURE_CERTIFICATE);
     fixture.login(session, CKU_USER, PASSWORD).unwrap();
     assert_eq!(verifies(), 1);
-    lose();
+    lose(&fixture, READ_SIGNATURE_CERTIFICATE);
     assert_eq!(certificate(&fixture, session, 2), Err(CKR_DEVICE_ERROR));
     assert_eq!(verifies(), 2);
     assert!(certificate(&fixture, session, 2).is_ok());
@@ -95,9 +90,7 @@ fn known_card_that_refuses_the_application_once_stays_known() {
     let session = fixture.open(AUTH);
     fixture.other_client().select_other();
     // READ finds another application, SELECT is refused.
-    fixture
-        .reader()
-        .misbehave(2, Misbehaviour::AnswerInstead(vec![0x6A, 0x82]));
+    answer_instead(&fixture, 2, &[0x6A, 0x82]);
     assert_eq!(fixture.login(session, CKU_USER, PIN), Err(CKR_DEVICE_ERROR));
     assert_eq!(fixture.login(session, CKU_USER, PIN), Ok(()));
 }
@@ -107,9 +100,7 @@ fn only_a_refusal_makes_a_card_somebody_elses() {
     let fixture = Fixture::plastic();
     fixture.take_out();
     fixture.put_back();
-    fixture
-        .reader()
-        .misbehave(1, Misbehaviour::AnswerInstead(vec![0x90, 0x01]));
+    answer_instead(&fixture, 1, &[0x90, 0x01]);
     let told = fixture.token_info(AUTH).map(|_| ());
     assert_eq!(told, Err(CKR_DEVICE_ERROR));
     let begun = Instant::now();
@@ -123,10 +114,9 @@ fn only_a_refusal_makes_a_card_somebody_elses() {
 fn change_that_was_not_carried_out_leaves_the_login() {
     let fixture = Fixture::plastic();
     let session = fixture.logged_in(AUTH);
-    thread::sleep(PAUSE);
+    thread::sleep(REST);
     // READ, tries, SELECT EF, VERIFY, CHANGE.
-    let refused = Misbehaviour::AnswerInstead(vec![0x6A, 0x86]);
-    fixture.reader().misbehave(5, refused);
+    answer_instead(&fixture, 5, &[0x6A, 0x86]);
     let changed = fixture.set_pin(session, PIN, b"5678");
     assert_eq!(changed, Err(CKR_DEVICE_ERROR));
     assert_eq!(fixture.signature(session).map(|it| it.len()), Ok(256));
@@ -145,32 +135,11 @@ fn proof_without_an_answer_ends_with_the_power() {
         fixture.reader().resets() - before
     };
     assert_eq!(resets_of(&|_| ()), 0);
-    let lose = |it: &Fixture| it.pcsc.failures(|it| it.add_command(SIGN_COMMAND, lost()));
-    assert_ne!(resets_of(&lose), 0);
+    // COMPUTE DIGITAL SIGNATURE.
+    assert_ne!(resets_of(&|it| lose(it, &[0x80, 0x2A])), 0);
     // READ, tries, VERIFY, SELECT twice, the signature: a strange answer proves nothing.
-    let strange = |it: &Fixture| {
-        it.reader()
-            .misbehave(6, Misbehaviour::AnswerInstead(vec![0x6F, 0x00]))
-    };
+    let strange = |it: &Fixture| answer_instead(it, 6, &[0x6F, 0x00]);
     assert_eq!(resets_of(&strange), 0);
-}
-
-#[test]
-fn absent_file_does_not_end_long_reads() {
-    let long_reads = |profile: &str| {
-        let pcsc = FakePcsc::default();
-        pcsc.plug(READER, reader_with(profile));
-        pcsc.carry(READER, 65536);
-        let fixture = Fixture::on(pcsc, |_| ());
-        let session = fixture.logged_in(SIGN);
-        let (read, apdus) = fixture.apdus(|| certificate(&fixture, session, 4));
-        assert!(read.is_ok());
-        apdus
-    };
-    assert_eq!(
-        long_reads("plastic,no-sign-certificate"),
-        long_reads("plastic")
-    );
 }
 
 #[test]
@@ -184,13 +153,11 @@ fn card_without_a_name_is_called_by_its_kind() {
 fn locked_file_after_the_right_pin_ends_the_login() {
     let fixture = Fixture::plastic();
     let session = fixture.open(SIGN);
-    let lose = |it: &mut Failures| it.add_command(&[0x00, 0xB0, 0x81], lost());
-    fixture.pcsc.failures(lose);
+    lose(&fixture, READ_SIGNATURE_CERTIFICATE);
     fixture.login(session, CKU_USER, PASSWORD).unwrap();
-    thread::sleep(PAUSE);
+    thread::sleep(REST);
     // READ, tries, VERIFY, READ.
-    let locked = Misbehaviour::AnswerInstead(vec![0x69, 0x82]);
-    fixture.reader().misbehave(4, locked);
+    answer_instead(&fixture, 4, &[0x69, 0x82]);
     assert!(certificate(&fixture, session, 2).is_err());
     assert_eq!(fixture.state(session), Ok(CKS_RW_PUBLIC_SESSION));
 }
@@ -199,8 +166,7 @@ fn locked_file_after_the_right_pin_ends_the_login() {
 fn free_file_that_is_locked_is_absent_for_a_moment() {
     let fixture = Fixture::plastic();
     let session = fixture.open(AUTH);
-    let locked = Misbehaviour::AnswerInstead(vec![0x69, 0x82]);
-    fixture.reader().misbehave(2, locked);
+    answer_instead(&fixture, 2, &[0x69, 0x82]);
     let read = certificate(&fixture, session, 3);
     assert_eq!(read, Err(CKR_OBJECT_HANDLE_INVALID));
     assert!(certificate(&fixture, session, 3).is_ok());
@@ -212,8 +178,7 @@ fn short_identifier_that_is_not_found_is_no_absent_file() {
     fixture.take_out();
     fixture.put_back();
     // SELECT, READ.
-    let not_found = Misbehaviour::AnswerInstead(vec![0x6A, 0x82]);
-    fixture.reader().misbehave(2, not_found);
+    answer_instead(&fixture, 2, &[0x6A, 0x82]);
     let session = fixture.open(AUTH);
     assert!(certificate(&fixture, session, 1).is_ok());
 }

@@ -259,15 +259,10 @@ fn finalize_closes_what_a_call_under_way_leaves_open() {
         ..Config::default()
     });
     let session = fixture.logged_in(AUTH);
-    let key = fixture.private_key(session);
     assert!(fixture.is_open());
     gate.close(Hang::Transmit);
     thread::scope(|scope| {
-        let caller = fixture.caller();
-        let signing = scope.spawn(move || {
-            let rsa = crate::common::Mechanism::plain(CKM_SHA256_RSA_PKCS);
-            caller.sign_once(session, &rsa, key, b"data")
-        });
+        let signing = scope.spawn(|| fixture.signature(session));
         thread::sleep(Duration::from_millis(100));
         scope.spawn(|| {
             thread::sleep(Duration::from_millis(500));
@@ -296,15 +291,10 @@ fn finalize_does_not_ask_for_a_card_that_is_closed() {
 fn late_transaction_is_undone_without_a_pin() {
     let (fixture, gate) = hanging();
     let session = fixture.logged_in(AUTH);
-    let key = fixture.private_key(session);
     let verifies = fixture.counters().auth_verifies;
     gate.close(Hang::Begin);
     thread::scope(|scope| {
-        let caller = fixture.caller();
-        let signing = scope.spawn(move || {
-            let rsa = crate::common::Mechanism::plain(CKM_SHA256_RSA_PKCS);
-            caller.sign_once(session, &rsa, key, b"data")
-        });
+        let signing = scope.spawn(|| fixture.signature(session));
         thread::sleep(Duration::from_millis(100));
         fixture.finalize().unwrap();
         assert!(signing.join().unwrap().is_err());
